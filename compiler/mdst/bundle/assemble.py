@@ -1,0 +1,111 @@
+"""Plan, code and shards → the manifest and the WGSL files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .. import __version__
+from ..codegen.generate import CodeStep, TierCode
+from ..codegen.kernel import Tier
+from ..codegen.state import MAX_POSITION, MAX_SINKS, STATE
+from ..models.decoder import Model
+from ..options import Options
+from ..schedule.plan import Plan
+from ..schedule.plan import View as PlannedView
+from . import manifest as m
+from .reader import KERNEL_MARK
+
+FEATURES: Mapping[Tier, list[str]] = {"base": [], "subgroups": ["subgroups"]}
+"""WebGPU's names of the features that a tier needs."""
+DEFAULT_SINKS = 4
+_SHOWN_NAME = 200
+
+
+def make_manifest(
+    model: Model,
+    options: Options,
+    plan: Plan,
+    code: Sequence[TierCode],
+    shards: Sequence[m.Shard],
+) -> m.Manifest:
+    """The manifest of a bundle whose weights are `shards`."""
+    config = model.config
+    views = _Views(plan)
+    tiers = [_tier(each, views) for each in code]
+    names = [program.name for program in tiers[0].programs]
+    return m.Manifest(
+        format=m.FORMAT,
+        compiler=__version__,
+        model=m.ModelInfo(
+            name=config.name[:_SHOWN_NAME],
+            architecture=config.architecture,
+            parameters=model.parameters,
+            layers=config.n_layers,
+            vocabulary=config.n_vocab,
+            trained_context=config.context_length,
+        ),
+        context=m.Context(
+            window=plan.sizes.window,
+            ahead=plan.sizes.ahead,
+            chunk=plan.sizes.chunk,
+            sinks=DEFAULT_SINKS,
+            max_sinks=MAX_SINKS,
+            max_position=MAX_POSITION,
+        ),
+        kv=options.kv,
+        limits=m.Limits(
+            maxBufferSize=max(plan.buffers.values()),
+            maxStorageBufferBindingSize=max(view.size for view in views.listed),
+        ),
+        buffers=[m.Buffer(n, n.rstrip("0123456789"), s) for n, s in plan.buffers.items()],
+        logits=views.number(plan.pinned["logits"]),
+        views=views.listed,
+        tiers=tiers,
+        weights=[m.WeightSet("main", names, list(shards))],
+        weights_url=options.weights_url,
+        state=[m.Field(f.name, f.type, f.offset, f.count) for f in STATE],
+    )
+
+
+def wgsl_file(code: TierCode) -> str:
+    """All kernels of a tier, each after a line with its name."""
+    return "".join(f"{KERNEL_MARK}{k.name}\n{k.wgsl.rstrip()}\n\n" for k in code.kernels)
+
+
+class _Views:
+    """Numbers views, each once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._buffers = {name: i for i, name in enumerate(plan.buffers)}
+        self._numbers: dict[PlannedView, int] = {}
+
+    def number(self, view: PlannedView) -> int:
+        return self._numbers.setdefault(view, len(self._numbers))
+
+    @property
+    def listed(self) -> list[m.View]:
+        return [m.View(self._buffers[v.buffer], v.offset, v.size) for v in self._numbers]
+
+
+def _tier(code: TierCode, views: _Views) -> m.Tier:
+    kernels = code.kernels
+    index = {kernel.name: i for i, kernel in enumerate(kernels)}
+
+    def step(s: CodeStep) -> m.Step:
+        return m.Step(index[s.kernel.name], [*map(views.number, s.views)], list(s.grid), s.label)
+
+    programs = [
+        m.Program(name, _phase(name), steps[0].tokens, [*map(step, steps)])
+        for name, steps in code.programs.items()
+    ]
+    infos = [m.KernelInfo(k.name, list(k.access)) for k in kernels]
+    return m.Tier(code.tier, FEATURES[code.tier], wgsl_name(code.tier), infos, programs)
+
+
+def wgsl_name(tier: Tier) -> str:
+    return f"kernels-{tier}.wgsl"
+
+
+def _phase(program: str) -> str:
+    """The phase of a program: its name without the size of its chunk."""
+    return program.rstrip("0123456789").rstrip("_")

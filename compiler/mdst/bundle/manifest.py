@@ -1,0 +1,197 @@
+"""manifest.json: the one contract between the compiler and every host.
+
+Sizes and offsets are bytes. References between lists are indices. Types for other languages are
+generated from these classes.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from ..errors import MalformedError
+
+FORMAT = 1
+"""Raised by every change that an older host would misread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the model is. `name` is untrusted text."""
+
+    name: str
+    architecture: str
+    parameters: int
+    layers: int
+    vocabulary: int
+    trained_context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A GPU buffer; `kind` is weights, kv, arena, state, tokens, counts or bias. All start as
+    zeros."""
+
+    name: str
+    kind: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A file weights/`sha256`.bin: `size` bytes that go to `offset` of buffer number `buffer`."""
+
+    sha256: str
+    size: int
+    buffer: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSet:
+    """Shards in the order of first use, and the programs that need them."""
+
+    name: str
+    programs: list[str]
+    shards: list[Shard]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a binding sees: `size` bytes at `offset` of buffer number `buffer`."""
+
+    buffer: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelInfo:
+    """A compute shader by its name in the tier's WGSL file. `access` per binding: read or
+    read_write."""
+
+    name: str
+    access: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One dispatch: kernel and views by number, workgroups in three dimensions."""
+
+    kernel: int
+    views: list[int]
+    grid: list[int]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Steps to dispatch in order for runs of up to `tokens` tokens. `phase` is prefill (of which
+    there may be several sizes), prefill_logits, decode, decode_logits or sample."""
+
+    name: str
+    phase: str
+    tokens: int
+    steps: list[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The kernels and programs for devices with `features` (names of WebGPU's GPUFeatureName).
+    `wgsl` holds all kernels, each after a line `//! kernel NAME`."""
+
+    name: str
+    features: list[str]
+    wgsl: str
+    kernels: list[KernelInfo]
+    programs: list[Program]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`count` values of `type` (u32 or f32) at `offset` of the state buffer."""
+
+    name: str
+    type: str
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Device limits that the bundle needs, by their names in WebGPU."""
+
+    maxBufferSize: int  # noqa: N815
+    maxStorageBufferBindingSize: int  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`window`: tokens that attention sees and that `tokens` keeps. `ahead`: tokens that may be
+    processed after a position before the position must not be returned to. `chunk`: most tokens of
+    a prefill run. `sinks` and `max_sinks`: first tokens kept when the window slides."""
+
+    window: int
+    ahead: int
+    chunk: int
+    sinks: int
+    max_sinks: int
+    max_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything that a host needs to load and run the model."""
+
+    format: int
+    compiler: str
+    model: ModelInfo
+    context: Context
+    kv: str
+    limits: Limits
+    buffers: list[Buffer]
+    views: list[View]
+    tiers: list[Tier]
+    weights: list[WeightSet]
+    weights_url: str | None
+    state: list[Field]
+    logits: int
+    """The view in which programs leave the logits, float32 [vocabulary]."""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def parse_manifest(text: str) -> Manifest:
+    """Raises MalformedError when `text` is no manifest of this FORMAT."""
+    try:
+        data = json.loads(text)
+        found = data.get("format") if isinstance(data, dict) else None
+        if found != FORMAT:
+            raise MalformedError(
+                "MANIFEST001",
+                f"manifest.json has format {found!r}; this version reads {FORMAT}",
+                hint="compile the model again",
+            )
+        manifest: Manifest = _build(Manifest, data)
+    except (ValueError, TypeError, KeyError) as error:
+        raise MalformedError("MANIFEST002", f"manifest.json is not valid: {error}") from error
+    return manifest
+
+
+def _build(type_: Any, data: Any) -> Any:
+    """`data` as an instance of an annotation made of dataclasses, lists, unions and scalars."""
+    if is_dataclass(type_) and isinstance(type_, type):
+        hints = get_type_hints(type_)
+        return type_(**{f.name: _build(hints[f.name], data[f.name]) for f in fields(type_)})
+    if get_origin(type_) is list:
+        (item,) = get_args(type_)
+        if not isinstance(data, list):
+            raise TypeError(f"a list expected, {data!r} found")
+        return [_build(item, value) for value in data]
+    allowed = get_args(type_) if get_origin(type_) in (Union, types.UnionType) else (type_,)
+    if isinstance(data, bool) or not isinstance(data, allowed):
+        raise TypeError(f"{type_} expected, {data!r} found")
+    return data

@@ -1,0 +1,94 @@
+"""Opens a bundle for the headless hosts; every byte of weights is checked against its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import CannotReadError, MalformedError, UsageError, printable
+from ..text.compact import expand
+from ..text.vocabulary import Vocabulary
+from .manifest import Manifest, Shard, Tier, parse_manifest
+
+KERNEL_MARK = "//! kernel "
+"""Starts the line before each kernel in a tier's WGSL file; the kernel's name follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKernel:
+    """A compute shader of a bundle."""
+
+    name: str
+    wgsl: str
+    access: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened `out/` directory."""
+
+    path: Path
+    weights: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path, weights: Path | None = None) -> Bundle:
+        """`weights`: where the shards are when they are not in the bundle.
+
+        Raises UsageError when `path` is no bundle, MalformedError when it is a broken one.
+        """
+        if not (path / "manifest.json").is_file():
+            raise UsageError("OPEN001", f"{printable(str(path))} is not a compiled model")
+        manifest = parse_manifest(_read(path / "manifest.json").decode("utf-8", "replace"))
+        return cls(path, weights or path / "weights", manifest)
+
+    def text(self, name: str) -> str:
+        return _read(self.path / name).decode("utf-8", "replace")
+
+    def vocabulary(self) -> Vocabulary:
+        return expand(_read(self.path / "vocabulary.bin"))
+
+    def tier(self, name: str) -> Tier:
+        for tier in self.manifest.tiers:
+            if tier.name == name:
+                return tier
+        names = ", ".join(tier.name for tier in self.manifest.tiers)
+        raise UsageError("OPEN002", f"no tier {printable(name)} (there are: {names})")
+
+    def kernels(self, tier: Tier) -> list[StoredKernel]:
+        """All kernels of a tier, in the manifest's order."""
+        texts: Mapping[str, str] = dict(
+            section.split("\n", 1) for section in self.text(tier.wgsl).split(KERNEL_MARK)[1:]
+        )
+        return [StoredKernel(k.name, texts[k.name], k.access) for k in tier.kernels]
+
+    def shards(self) -> Iterator[tuple[Shard, npt.NDArray[np.uint8]]]:
+        """Every shard with its bytes, in the order of first use."""
+        for weights in self.manifest.weights:
+            for shard in weights.shards:
+                yield shard, self.shard(shard)
+
+    def shard(self, shard: Shard) -> npt.NDArray[np.uint8]:
+        name = f"{shard.sha256}.bin"
+        data = _read(self.weights / name)
+        if hashlib.sha256(data).hexdigest() != shard.sha256:
+            raise MalformedError(
+                "OPEN003",
+                f"weights/{name}: the content does not match its name ({len(data)} bytes found, "
+                f"{shard.size} expected)",
+                hint="copy the file again, or compile the model again",
+            )
+        return np.frombuffer(data, np.uint8)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise CannotReadError("OPEN004", f"{printable(str(path))}: {reason}") from error

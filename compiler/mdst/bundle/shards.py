@@ -1,0 +1,137 @@
+"""Tensors of the file → weight buffers → shards, streamed in the order of first use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..gguf import GgufFile
+from ..options import Options
+from ..quant.decode import decode_rows
+from ..quant.layout import Format, format_of, slice_layout
+from ..quant.repack import pack_rows
+from ..report import Reporter
+from ..schedule.weight_plan import Piece, Region, WeightPlan
+from .manifest import Shard
+
+Bytes = npt.NDArray[np.uint8]
+Table = npt.NDArray[np.float32]
+
+_READ = 16 << 20
+"""Bytes of a tensor that are read and repacked at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where tensor data comes from: the file, or tables computed at compile time."""
+
+    file: GgufFile
+    tables: Mapping[str, Table]
+
+    def vector(self, piece: Piece) -> Bytes:
+        """The float32 bytes of a piece that is not packed."""
+        if piece.tensor in self.tables:
+            values = self.tables[piece.tensor].reshape(-1)
+        else:
+            info = self.file.tensors[piece.tensor]
+            values = decode_rows(format_of(info.type), self.file.read(info), 1, info.shape[-1])
+        part = values.reshape(-1)[piece.first_row : piece.first_row + piece.rows]
+        return np.ascontiguousarray(part, "<f4").view(np.uint8)
+
+    def fill(self, piece: Piece, out: Bytes) -> None:
+        """Repacks a matrix piece into `out` [piece.size], zeroed before."""
+        info = self.file.tensors[piece.tensor]
+        format = format_of(info.type)
+        cols = piece.type.width
+        layout = slice_layout(format, piece.rows, cols)
+        row_bytes = cols // format.block * format.bytes
+        step = max(1, _READ // row_bytes)
+        for row in range(0, piece.rows, step):
+            count = min(step, piece.rows - row)
+            raw = self.file.read(info, (piece.first_row + row) * row_bytes, count * row_bytes)
+            for offset, data in pack_rows(layout, raw, row):
+                out[offset : offset + data.size] = data
+
+
+def write_shards(
+    plan: WeightPlan,
+    source: Source,
+    options: Options,
+    write: Callable[[str, bytes], None],
+    report: Reporter,
+) -> list[Shard]:
+    """Writes weights/<sha256>.bin files through `write(name, data)` and returns them in order. A
+    shard never spans two buffers."""
+    report.phase("packing weights", sum(plan.buffers))
+    written: set[str] = set()
+    shard_size = options.shard_size
+    shards: list[Shard] = []
+    pending = bytearray()
+    start = buffer = 0
+
+    def flush() -> None:
+        nonlocal start
+        data = bytes(pending[:shard_size])
+        del pending[:shard_size]
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in written:
+            written.add(digest)
+            write(f"weights/{digest}.bin", data)
+        shards.append(Shard(digest, len(data), buffer, start))
+        start += len(data)
+        report.advance(len(data))
+
+    for region, data in _packed_regions(plan, source, options.jobs):
+        if region.buffer != buffer:
+            while pending:
+                flush()
+            start, buffer = 0, region.buffer
+        pending += bytes(region.offset - start - len(pending))
+        pending += data.tobytes()
+        while len(pending) >= shard_size:
+            flush()
+    while pending:
+        flush()
+    return shards
+
+
+def _packed_regions(plan: WeightPlan, source: Source, jobs: int) -> Iterator[tuple[Region, Bytes]]:
+    """Every region with its bytes, in order; up to `jobs` of them are repacked ahead."""
+    with ThreadPoolExecutor(jobs) as pool:
+        ahead: deque[tuple[Region, Future[Bytes]]] = deque()
+        for region in plan.regions:
+            ahead.append((region, pool.submit(_pack, region, source)))
+            if len(ahead) >= jobs:
+                first, future = ahead.popleft()
+                yield first, future.result()
+        while ahead:
+            first, future = ahead.popleft()
+            yield first, future.result()
+
+
+def _pack(region: Region, source: Source) -> Bytes:
+    out = np.zeros(region.size, np.uint8)
+    for piece in region.pieces:
+        place = out[piece.offset : piece.offset + piece.size]
+        if piece.packed:
+            source.fill(piece, place)
+        else:
+            place[:] = source.vector(piece)
+    return out
+
+
+def non_finite(format: Format, raw: Bytes) -> int:
+    """How many float fields of the blocks in `raw` are NaN or infinite: weights (float types) or
+    scales (block types)."""
+    if format.type.name == "BF16":
+        exponents = raw.view("<u2") & np.uint16(0x7F80)
+        return int(np.count_nonzero(exponents == 0x7F80))
+    blocks = raw.view(format.dtype)
+    floats = [f.name for f in format.fields if f.dtype in ("<f2", "<f4")]
+    return sum(int(np.count_nonzero(~np.isfinite(blocks[name]))) for name in floats)

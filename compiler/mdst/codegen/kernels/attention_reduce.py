@@ -1,0 +1,47 @@
+"""Joins the parts that attention_split leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..kernel import Binding, Grid, KernelParams, Tier
+from .kv_cache import KvCache
+
+LANES = 256
+DIMS = 32
+"""Values of a head that one workgroup writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionReduce(KernelParams):
+    """out = Σ_s exp(m_s − M) · a_s / Σ_s exp(m_s − M) · l_s with M = max_s m_s, over the splits
+    that have a key in sight (kv_cache.py says how many there are).
+
+    Bindings: state; partial: float32 [H, n_splits, D + 2] = a, m, l; out: float32 [1, H · D].
+    """
+
+    template: ClassVar[str] = "attention_reduce"
+
+    n_heads: int
+    cache: KvCache
+    split: int
+    n_splits: int
+
+    @property
+    def dims(self) -> int:
+        return DIMS
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        return (
+            Binding("state", "read", "State"),
+            Binding("partial", "read_write", "array<f32>"),
+            Binding("out", "read_write", "array<f32>"),
+        )
+
+    def workgroup(self, tier: Tier) -> int:
+        return LANES
+
+    def grid(self, tier: Tier, tokens: int) -> Grid:
+        return (self.n_heads, -(-self.cache.head_dim // DIMS), 1)

@@ -1,0 +1,40 @@
+"""Root mean square norm of each token's row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..kernel import Binding, Grid, KernelParams, Tier
+
+LANES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RmsNorm(KernelParams):
+    """out = x / sqrt(mean(x²) + epsilon) · γ for each of n_tokens rows (Zhang & Sennrich,
+    arXiv 1910.07467); γ: float32 [width] from 16 · `weight` bytes on in w. 4 divides `width`.
+
+    Bindings: state; w: weights; x, out: float32 [T, width].
+    """
+
+    template: ClassVar[str] = "rms_norm"
+
+    width: int
+    epsilon: float
+    weight: int
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        return (
+            Binding("state", "read", "State"),
+            Binding("w", "read", "array<vec4<f32>>"),
+            Binding("x", "read_write", "array<vec4<f32>>"),
+            Binding("out", "read_write", "array<vec4<f32>>"),
+        )
+
+    def workgroup(self, tier: Tier) -> int:
+        return LANES
+
+    def grid(self, tier: Tier, tokens: int) -> Grid:
+        return (tokens, 1, 1)

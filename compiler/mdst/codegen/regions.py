@@ -1,0 +1,51 @@
+"""Weight regions as kernels see them: views, parts and offsets."""
+
+from __future__ import annotations
+
+from ..errors import InternalError
+from ..quant.layout import format_named, slice_layout
+from ..schedule.plan import View, weight_buffer
+from ..schedule.weight_plan import Piece, Region, WeightPlan
+from .part import Part
+
+_UNIT = 16
+
+
+def region_view(region: Region) -> View:
+    return View(weight_buffer(region.buffer), region.offset, region.size)
+
+
+def vector_offset(region: Region, tensor: str) -> int:
+    """Where a vector starts, in units of 16 bytes."""
+    return _find(region, tensor).offset // _UNIT
+
+
+def part(region: Region, weight: str, scale: str | None = None, bias: str | None = None) -> Part:
+    """The rows of `weight` that lie in `region`, with their scale and bias."""
+    piece = _find(region, weight)
+    cols = piece.type.width
+    layout = slice_layout(format_named(piece.type.dtype), piece.rows, cols)
+    return Part(
+        piece.type.dtype,
+        piece.rows,
+        cols,
+        layout.vec4_offsets(piece.offset),
+        bias=vector_offset(region, bias) if bias else None,
+        scale=vector_offset(region, scale) if scale else None,
+    )
+
+
+def whole_region(weights: WeightPlan, tensor: str) -> Region:
+    """A region that holds all values of the vector `tensor` (a norm weight may be in several)."""
+    for region in weights.regions_of(tensor):
+        piece = _find(region, tensor)
+        if piece.rows == piece.type.elements(0):
+            return region
+    raise InternalError("LOWER001", f"constant {tensor} does not lie in one piece")
+
+
+def _find(region: Region, tensor: str) -> Piece:
+    piece = region.piece(tensor)
+    if piece is None:
+        raise InternalError("LOWER002", f"constant {tensor} is not in its region")
+    return piece

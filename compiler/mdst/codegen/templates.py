@@ -1,0 +1,57 @@
+"""The one door to jinja2: renders a kernel's parameters through its template."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from functools import cache
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ..errors import InternalError
+from ..resources import folder
+from .kernel import Kernel, KernelParams, Tier
+from .state import STATE
+
+
+def _require(condition: bool, message: str) -> str:
+    if not condition:
+        raise InternalError("KERNEL001", f"a template's precondition failed: {message}")
+    return ""
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder("templates") / "wgsl"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.do"],
+    )
+    environment.globals["require"] = _require
+    environment.globals["STATE"] = STATE
+    environment.filters["f32"] = _f32
+    return environment
+
+
+def _f32(value: float) -> str:
+    """A WGSL literal with the exact value of the nearest float32."""
+    (single,) = struct.unpack("<f", struct.pack("<f", value))
+    return f"{single!r}f"
+
+
+def render(params: KernelParams, tier: Tier) -> Kernel:
+    """The kernel of `params` for `tier`. Its name carries a hash of its text, so equal kernels
+    have equal names and a changed one never hides behind an old name."""
+    template = _environment().get_template(f"{params.template}.wgsl.j2")
+    text = template.render(
+        p=params,
+        tier=tier,
+        subgroups=tier != "base",
+        workgroup_size=params.workgroup(tier),
+        bindings=params.bindings,
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return Kernel(f"{params.template}_{digest}", tier, params, text)

@@ -1,0 +1,66 @@
+"""The compiler, top to bottom:
+
+gguf → model config → graph → passes → schedule → memory plan → kernels → shards + bundle → validate
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .bundle.assemble import make_manifest, wgsl_file, wgsl_name
+from .bundle.graph_file import graph_json
+from .bundle.shards import Source, write_shards
+from .bundle.writer import BundleWriter
+from .codegen.generate import generate_code
+from .gguf import read_gguf
+from .graph.text import operators, text
+from .models.config import ModelConfig
+from .models.decoder import build_model
+from .models.tensors import types_used
+from .options import Options
+from .programs import plan_programs
+from .report import Dump, Reporter
+from .schedule.text import plan_text
+from .summary import Summary
+from .text import Vocabulary, compact
+from .validate.bundle_check import validate_kernels, validate_model
+from .validate.known_answers import answers_json, known_answers
+
+
+def compile_model(source: Path, out: Path, options: Options, report: Reporter) -> Summary:
+    """Compiles the GGUF file `source` into the directory `out`.
+
+    Raises MdstError of the fitting kind; then `out` is as it was before.
+    """
+    dump = Dump(options.dump)
+    with read_gguf(source) as file:
+        config = ModelConfig.from_gguf(file)
+        vocabulary = Vocabulary.from_metadata(file.metadata)
+        window = options.window(config.context_length)
+        model = build_model(file, config, window)
+        for warning in (*config.warnings, *vocabulary.warnings, *model.warnings):
+            report.warn(warning)
+
+        plan = plan_programs(
+            model.graph, options, window, lambda name, graph: dump(f"{name}.txt", text(graph))
+        )
+        dump("plan.txt", plan_text(plan))
+        code = generate_code(plan, options.kv)
+        for tier in code:
+            dump(wgsl_name(tier.tier), wgsl_file(tier))
+        answers = known_answers(code)
+
+        with BundleWriter(out, force=options.force) as writer:
+            checked = validate_kernels(answers, options, report)
+            weights = Source(file, model.tables)
+            shards = write_shards(plan.weights, weights, options, writer.write, report)
+            manifest = make_manifest(model, options, plan, code, shards)
+            writer.write("manifest.json", manifest.to_json().encode())
+            writer.write("graph.json", graph_json(model.graph, plan.weights).encode())
+            writer.write("vocabulary.bin", compact(vocabulary))
+            writer.write("answers.json", answers_json(answers).encode())
+            for tier in code:
+                writer.write(wgsl_name(tier.tier), wgsl_file(tier).encode())
+            checked += validate_model(writer.folder, plan.weight_bytes, options, report)
+    fused = operators(plan.program("decode").graph)
+    return Summary(manifest, types_used(file.tensors), fused, checked, writer.moved_aside)

@@ -1,0 +1,1 @@
+"""The operator graph: typed operators, their uses, checks, text, and what they mean in numpy."""

@@ -1,0 +1,1 @@
+"""Model families: a GGUF's metadata and tensors → the operator graph."""

@@ -1,0 +1,48 @@
+"""Passes: graph → the same meaning in fewer steps. PIPELINES is the order for each phase.
+
+A pass is a function `(Graph) -> Graph`: it may assume a valid graph, leaves a valid one, and never
+changes the graph it is given. Its docstring shows before → after and when it does not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..graph.graph import Graph
+from .cut import keep_head, keep_layers, keep_logits, keep_sample
+from .fuse_bias import fuse_bias
+from .fuse_gate_up import fuse_gate_up
+from .fuse_last_row import fuse_last_row
+from .fuse_norm import fuse_norm
+from .fuse_qkv_rope import fuse_qkv_rope
+from .fuse_residual import fuse_residual
+from .merge_projections import merge_projections
+from .one_token import one_token
+from .split_attention import split_attention
+from .split_sample import split_sample
+
+Pass = Callable[[Graph], Graph]
+
+_PROJECTIONS: tuple[Pass, ...] = (
+    # A projection takes in what belongs to its weight, then its siblings, then what follows it.
+    fuse_bias,
+    fuse_qkv_rope,
+    merge_projections,
+    fuse_gate_up,
+    fuse_residual,
+)
+
+_ONE_TOKEN: tuple[Pass, ...] = (one_token, *_PROJECTIONS, fuse_norm, split_attention)
+
+PIPELINES: Mapping[str, tuple[Pass, ...]] = {
+    # The layers of a chunk of tokens, up to the last hidden state.
+    "prefill": (keep_layers, *_PROJECTIONS),
+    # From there to the logits of the last token.
+    "prefill_logits": (keep_head, *_PROJECTIONS, fuse_norm, fuse_last_row),
+    # One token, from its id to the next one's: K of these make K tokens.
+    "decode": (*_ONE_TOKEN, split_sample),
+    # The same up to the logits, for hosts that want to see them.
+    "decode_logits": (keep_logits, *_ONE_TOKEN),
+    # From logits that either program left to a token.
+    "sample": (keep_sample, split_sample),
+}

@@ -1,0 +1,61 @@
+"""Model graph → the programs of a bundle, planned together: passes per phase, then memory."""
+
+from __future__ import annotations
+
+from .codegen.lower import kv_cache
+from .codegen.state import STATE_BYTES
+from .errors import UnsupportedError
+from .graph.fused import QkvRope
+from .graph.graph import Graph
+from .options import DEFAULT_CHUNK, Options
+from .passes.pipeline import Observer, run_passes
+from .schedule.limits import align
+from .schedule.plan import CacheSize, Plan, Sizes, make_plan
+from .schedule.weight_plan import WeightPlan, plan_weights
+
+SMALL_CHUNK = 64
+"""A second size of prefill runs, for short prompts and the ends of long ones."""
+
+
+def plan_programs(
+    graph: Graph, options: Options, window: int, observe: Observer | None = None
+) -> Plan:
+    """The plan of all programs. Unless the user chose a chunk, it is halved until the activations
+    fit a buffer. Raises UnsupportedError when a plan cannot keep WebGPU's default limits."""
+    phases = ("prefill", "prefill_logits", "decode", "decode_logits", "sample")
+    graphs = {phase: run_passes(graph, phase, observe) for phase in phases}
+    weights = plan_weights(graphs["decode"], options.max_binding)
+    chunk = min(options.chunk or DEFAULT_CHUNK, window)
+    while True:
+        try:
+            return _plan(graphs, weights, options, Sizes(window, chunk))
+        except UnsupportedError:
+            if options.chunk or chunk <= SMALL_CHUNK:
+                raise
+            chunk //= 2
+
+
+def _plan(graphs: dict[str, Graph], weights: WeightPlan, options: Options, sizes: Sizes) -> Plan:
+    decode = graphs["decode"]
+    chunks = sorted({sizes.chunk, min(SMALL_CHUNK, sizes.chunk)})
+    programs = [(f"prefill_{tokens}", graphs["prefill"], tokens) for tokens in chunks]
+    programs.append(("prefill_logits", graphs["prefill_logits"], sizes.chunk))
+    programs += [(name, graphs[name], 1) for name in ("decode", "decode_logits", "sample")]
+    vocabulary = decode.type(decode.outputs["logits"]).width
+    fixed = {
+        "state": STATE_BYTES,
+        "tokens": align(4 * sizes.window),
+        "counts": align(4 * vocabulary),
+        "bias": align(4 * vocabulary),
+    }
+    return make_plan(sizes, programs, weights, _caches(decode, sizes, options), fixed)
+
+
+def _caches(decode: Graph, sizes: Sizes, options: Options) -> list[CacheSize]:
+    found = []
+    for node in decode:
+        op = decode.op(node)
+        if isinstance(op, QkvRope):
+            cache = kv_cache(op.cache, sizes.ahead, options.kv)
+            found.append(CacheSize(op.cache.layer, cache.k_bytes, cache.v_bytes))
+    return found

@@ -1,0 +1,1 @@
+"""Block formats: GGUF blocks ↔ planes of a slice (what kernels read) ↔ float32."""

@@ -1,0 +1,31 @@
+"""What a compile tells while it runs; how that looks is the caller's matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class Reporter:
+    """Receives news of a compile; this one drops them."""
+
+    def warn(self, message: str) -> None:
+        """Something that the user should know; the compile goes on."""
+
+    def phase(self, name: str, total: int) -> None:
+        """A part of the work begins: `total` units of it (kernels, bytes)."""
+
+    def advance(self, units: int) -> None:
+        """`units` more of the current part are done."""
+
+
+class Dump:
+    """Texts of the stages of a compile, as files in a directory; nothing without one."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, name: str, text: str) -> None:
+        if self._folder:
+            (self._folder / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Where everything lies: weights in buffers and slices, activations in the arena, caches."""

@@ -1,0 +1,1 @@
+"""Proof of a compile: known answers of every kernel, the whole model, and the written files."""

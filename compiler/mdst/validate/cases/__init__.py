@@ -1,0 +1,1 @@
+"""Known answers: one module per kernel, parameters → `Case`."""

@@ -1,0 +1,122 @@
+"""Known answers: one for every distinct kernel, as data for the bundle and as a check here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..codegen import kernels as k
+from ..codegen.generate import TierCode
+from ..codegen.kernel import Kernel, KernelParams, Tier
+from ..errors import InternalError
+from ..hosts.wgpu_device import Device
+from .case import Case
+from .cases import (
+    attention_prefill,
+    attention_reduce,
+    attention_split,
+    embed,
+    matmul,
+    matvec,
+    qkv_rope,
+    rms_norm,
+    sample_prepare,
+    sample_select,
+)
+
+CASES: Mapping[type[KernelParams], Callable[[Any, Tier, int], Case]] = {
+    k.AttentionPrefill: attention_prefill.case,
+    k.AttentionReduce: attention_reduce.case,
+    k.AttentionSplit: attention_split.case,
+    k.Embed: embed.case,
+    k.MatMul: matmul.case,
+    k.MatVec: matvec.case,
+    k.QkvRope: qkv_rope.case,
+    k.RmsNorm: rms_norm.case,
+    k.SamplePrepare: sample_prepare.case,
+    k.SampleSelect: sample_select.case,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """A kernel, and a case that it must get right on every device."""
+
+    kernel: Kernel
+    case: Case
+
+
+def known_answers(code: Iterable[TierCode]) -> list[KnownAnswer]:
+    """One per distinct kernel, at the largest number of tokens that it is used for. Kernels whose
+    text is the same in several tiers are there once."""
+    most: dict[str, tuple[Kernel, int]] = {}
+    for tier in code:
+        for steps in tier.programs.values():
+            for step in steps:
+                kernel, tokens = most.get(step.kernel.name, (step.kernel, 0))
+                most[step.kernel.name] = (kernel, max(tokens, step.tokens))
+    return [
+        KnownAnswer(kernel, CASES[type(kernel.params)](kernel.params, kernel.tier, tokens))
+        for kernel, tokens in most.values()
+    ]
+
+
+def answers_json(answers: Sequence[KnownAnswer]) -> str:
+    """answers.json: kernel name → its case, for hosts that check a device before they use it."""
+    data = {answer.kernel.name: asdict(answer.case) for answer in answers}
+    return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def check_answers(answers: Sequence[KnownAnswer], device: Device) -> Iterator[Kernel]:
+    """Runs the answers on `device` and yields each kernel that was right.
+
+    Raises InternalError for the first that is wrong or does not compile.
+    """
+    for answer in answers:
+        check_answer(answer, device)
+        yield answer.kernel
+
+
+def check_answer(answer: KnownAnswer, device: Device) -> None:
+    """Raises InternalError when the kernel's output differs from its case."""
+    case, kernel = answer.case, answer.kernel
+    buffers = {name: device.buffer(size) for name, size in case.sizes.items()}
+    try:
+        for name, parts in case.inputs.items():
+            for part in parts:
+                device.write(buffers[name], part.offset, part.data())
+        pipeline = device.pipeline(kernel)
+        views = [(buffers[b.name], 0, case.sizes[b.name]) for b in kernel.bindings]
+        device.submit([device.bind(pipeline, views, case.grid)])
+        _compare(answer, device, buffers)
+    finally:
+        for buffer in buffers.values():
+            device.free(buffer)
+
+
+def _compare(answer: KnownAnswer, device: Device, buffers: Mapping[str, Any]) -> None:
+    error = total = 0.0
+    for part in answer.case.expected:
+        size = 4 * (len(part.floats) or len(part.words))
+        raw = device.read(buffers[part.binding], part.offset, size)
+        if part.words and raw.view(np.uint32).tolist() != list(part.words):
+            raise _wrong(answer, f"{part.binding} at byte {part.offset} differs")
+        if part.floats:
+            wanted = np.array(part.floats)
+            error += float(np.sum((raw.view(np.float32) - wanted) ** 2))
+            total += float(np.sum(wanted**2))
+    if not error <= answer.case.tolerance * total:
+        raise _wrong(answer, f"squared error {error:.3g} of {total:.3g}")
+
+
+def _wrong(answer: KnownAnswer, what: str) -> InternalError:
+    kernel = answer.kernel
+    return InternalError(
+        "VALIDATE001",
+        f"kernel {kernel.name} ({kernel.tier}) gives a wrong answer on this device: {what}",
+        hint="this is a bug in mdst or in the GPU driver; --validate none skips the check",
+    )

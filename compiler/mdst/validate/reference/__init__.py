@@ -1,0 +1,1 @@
+"""What every kernel computes, in numpy float64 over plain arrays."""

@@ -1,0 +1,42 @@
+"""The whole-model check: a few tokens through the GPU programs against the numpy host."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle.reader import Bundle
+from ..codegen.kernel import Tier
+from ..errors import InternalError
+from ..hosts.numpy_host import NumpyHost
+from ..hosts.wgpu_host import WgpuHost
+
+_TOKENS = 4
+_BOUND = {"f32": 1e-6, "f16": 1e-5}
+"""Largest Σ(a−b)² / Σb² of the logits, by the format of the cache."""
+
+
+def check_model(bundle: Bundle, tier: Tier) -> float:
+    """The largest error of any row of logits that was compared: decode_logits on each token, and
+    prefill on all of them. Raises InternalError when it passes the bound."""
+    vocabulary = bundle.manifest.model.vocabulary
+    ids = [(7 + 31 * i) % vocabulary for i in range(_TOKENS)]
+    witness, host = NumpyHost(bundle), WgpuHost(bundle, tier)
+    worst = max(_error(host.decode_logits(id), witness.decode_logits(id)) for id in ids)
+    expected = witness.logits()
+    host.start(host.request)
+    host.prefill(ids)
+    worst = max(worst, _error(host.logits(), expected))
+    if not worst <= _BOUND[bundle.manifest.kv]:
+        raise InternalError(
+            "VALIDATE002",
+            f"the model's logits in tier {tier} are off by {worst:.2g} (bound: "
+            f"{_BOUND[bundle.manifest.kv]:.0e})",
+            hint="this is a bug in mdst or in the GPU driver; --validate none skips the check",
+        )
+    return worst
+
+
+def _error(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> float:
+    difference = found.astype(np.float64) - expected
+    return float(np.sum(difference**2) / np.sum(expected.astype(np.float64) ** 2))
