@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mdst.codegen.kernels.attention_prefill import AttentionPrefill
-from mdst.codegen.kernels.kv_cache import KvCache, KvFormat
+from mdst.codegen.kernels.kv_cache import KvCache
 from mdst.codegen.templates import render
 from mdst.hosts.wgpu_device import Device
+from mdst.options import KvFormat
 from mdst.validate.case import state_words
 from mdst.validate.reference.attention_prefill import attention_prefill
 from mdst.validate.reference.kv_cache import from_words, rows_in_sight, to_words

@@ -8,10 +8,11 @@ import pytest
 
 from mdst.codegen.kernels.attention_reduce import AttentionReduce
 from mdst.codegen.kernels.attention_split import AttentionSplit
-from mdst.codegen.kernels.kv_cache import KvCache, KvFormat
+from mdst.codegen.kernels.kv_cache import KvCache
 from mdst.codegen.templates import render
 from mdst.errors import InternalError
 from mdst.hosts.wgpu_device import Device
+from mdst.options import KvFormat
 from mdst.validate.case import state_words
 from mdst.validate.reference.attention_prefill import attention_prefill
 from mdst.validate.reference.attention_reduce import attention_reduce

@@ -11,8 +11,8 @@ import pytest
 
 from mdst.codegen.kernels.kv_cache import KvCache
 from mdst.codegen.kernels.qkv_rope import QkvRope
-from mdst.codegen.state import MAX_SINKS
 from mdst.codegen.templates import render
+from mdst.graph.ops import MAX_SINKS
 from mdst.hosts.wgpu_device import Device
 from mdst.rope import rope_tables
 from mdst.validate.case import state_words

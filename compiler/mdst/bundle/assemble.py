@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from .. import __version__
 from ..codegen.generate import CodeStep, TierCode
 from ..codegen.kernel import Tier
-from ..codegen.state import MAX_POSITION, MAX_SINKS, STATE
+from ..codegen.state import MAX_POSITION, STATE
+from ..graph.ops import MAX_SINKS
 from ..models.decoder import Model
 from ..options import Options
 from ..schedule.plan import Plan

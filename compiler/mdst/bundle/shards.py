@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +29,12 @@ _READ = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where tensor data comes from: the file, or tables computed at compile time."""
+    """Where tensor data comes from: the file, or tables computed at compile time. `odd` collects
+    (tensor, count) of values that are NaN or infinite."""
 
     file: GgufFile
     tables: Mapping[str, Table]
+    odd: list[tuple[str, int]] = field(default_factory=list)
 
     def vector(self, piece: Piece) -> Bytes:
         """The float32 bytes of a piece that is not packed."""
@@ -40,7 +42,9 @@ class Source:
             values = self.tables[piece.tensor].reshape(-1)
         else:
             info = self.file.tensors[piece.tensor]
-            values = decode_rows(format_of(info.type), self.file.read(info), 1, info.shape[-1])
+            raw = self.file.read(info)
+            self._check(piece.tensor, format_of(info.type), raw)
+            values = decode_rows(format_of(info.type), raw, 1, info.shape[-1])
         part = values.reshape(-1)[piece.first_row : piece.first_row + piece.rows]
         return np.ascontiguousarray(part, "<f4").view(np.uint8)
 
@@ -55,8 +59,22 @@ class Source:
         for row in range(0, piece.rows, step):
             count = min(step, piece.rows - row)
             raw = self.file.read(info, (piece.first_row + row) * row_bytes, count * row_bytes)
+            self._check(piece.tensor, format, raw)
             for offset, data in pack_rows(layout, raw, row):
                 out[offset : offset + data.size] = data
+
+    def _check(self, tensor: str, format: Format, raw: Bytes) -> None:
+        if count := non_finite(format, raw):
+            self.odd.append((tensor, count))
+
+    def warnings(self) -> list[str]:
+        """A sentence per tensor with NaN or infinite values, the first ten of them."""
+        counts: dict[str, int] = {}
+        for tensor, count in self.odd:
+            counts[tensor] = counts.get(tensor, 0) + count
+        listed = sorted(counts.items())
+        more = [f"and {len(listed) - 10} more tensors like that"] if len(listed) > 10 else []
+        return [f"tensor '{t}': {n} values are NaN or infinite" for t, n in listed[:10]] + more
 
 
 def write_shards(
@@ -98,6 +116,8 @@ def write_shards(
             flush()
     while pending:
         flush()
+    for warning in source.warnings():
+        report.warn(warning)
     return shards
 
 

@@ -21,8 +21,6 @@ class StateField:
 
 
 MAX_END_TOKENS = 16
-MAX_SINKS = 64
-"""Slots that the KV cache reserves for the first tokens of a text (StreamingLLM's sinks)."""
 MAX_POSITION = (1 << 24) - 1
 """Positions have three bytes, one rotary table each."""
 

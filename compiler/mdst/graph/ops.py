@@ -184,6 +184,10 @@ class Rope(Op):
         return (x,)
 
 
+MAX_SINKS = 64
+"""Slots that a cache keeps for the first tokens of a text (StreamingLLM's sinks)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cache:
     """A layer's key-value cache. A query at position i sees the keys of positions

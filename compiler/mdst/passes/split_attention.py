@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ..graph.fused import AttentionReduce, AttentionSplit
 from ..graph.graph import Graph, Value
-from ..graph.ops import Attention, Cache
+from ..graph.ops import MAX_SINKS, Attention, Cache
 
 _SPLIT = 128
 _MAX_SPLITS = 128
-_MAX_SINKS = 64
 
 
 def split_attention(graph: Graph) -> Graph:
@@ -37,6 +36,6 @@ def split_attention(graph: Graph) -> Graph:
 def _splits(cache: Cache) -> tuple[int, int]:
     """(keys per part, parts) for all keys that one query can see: at most _MAX_SPLITS parts of a
     multiple of _SPLIT keys."""
-    keys = cache.window + (_MAX_SINKS if cache.sinks else 0)
+    keys = cache.window + (MAX_SINKS if cache.sinks else 0)
     split = _SPLIT * -(-keys // (_SPLIT * _MAX_SPLITS))
     return split, -(-keys // split)

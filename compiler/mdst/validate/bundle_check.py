@@ -43,7 +43,9 @@ def validate_kernels(
             continue
         for _ in check_answers(mine, device):
             report.advance(1)
-        checked.append(f"{len(mine)} kernels of tier {tier} on {device.adapter}")
+        checked.append(
+            f"{len({a.kernel.name for a in mine})} kernels of tier {tier} on {device.adapter}"
+        )
     return checked
 
 

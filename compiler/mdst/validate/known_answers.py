@@ -51,23 +51,28 @@ class KnownAnswer:
 
 
 def known_answers(code: Iterable[TierCode]) -> list[KnownAnswer]:
-    """One per distinct kernel, at the largest number of tokens that it is used for. Kernels whose
-    text is the same in several tiers are there once."""
-    most: dict[str, tuple[Kernel, int]] = {}
+    """One per distinct kernel, at the largest number of tokens that it is used for, and one more at
+    a single token where it is used for both. Kernels whose text is the same in several tiers are
+    there once."""
+    kernels: dict[str, Kernel] = {}
+    uses: dict[str, set[int]] = {}
     for tier in code:
         for steps in tier.programs.values():
             for step in steps:
-                kernel, tokens = most.get(step.kernel.name, (step.kernel, 0))
-                most[step.kernel.name] = (kernel, max(tokens, step.tokens))
+                kernels.setdefault(step.kernel.name, step.kernel)
+                uses.setdefault(step.kernel.name, set()).add(step.tokens)
     return [
         KnownAnswer(kernel, CASES[type(kernel.params)](kernel.params, kernel.tier, tokens))
-        for kernel, tokens in most.values()
+        for name, kernel in kernels.items()
+        for tokens in sorted({max(uses[name])} | uses[name] & {1})
     ]
 
 
 def answers_json(answers: Sequence[KnownAnswer]) -> str:
-    """answers.json: kernel name → its case, for hosts that check a device before they use it."""
-    data = {answer.kernel.name: asdict(answer.case) for answer in answers}
+    """answers.json: kernel name → its cases, for hosts that check a device before they use it."""
+    data: dict[str, list[Any]] = {}
+    for answer in answers:
+        data.setdefault(answer.kernel.name, []).append(asdict(answer.case))
     return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 

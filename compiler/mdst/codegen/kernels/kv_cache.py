@@ -12,12 +12,10 @@ o = max(0, i − window + 1). When o > 0, the first ns = min(o, state.sinks) tok
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from ...graph.ops import MAX_SINKS
+from ...options import KvFormat
 from ..kernel import Binding
-from ..state import MAX_SINKS
-
-KvFormat = Literal["f16", "f32"]
 
 
 @dataclass(frozen=True, slots=True)

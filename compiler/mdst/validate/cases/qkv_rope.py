@@ -16,7 +16,8 @@ import numpy.typing as npt
 from ...codegen.kernel import Tier
 from ...codegen.kernels.kv_cache import KvCache
 from ...codegen.kernels.qkv_rope import QkvRope
-from ...codegen.state import MAX_SINKS, STATE_BYTES
+from ...codegen.state import STATE_BYTES
+from ...graph.ops import MAX_SINKS
 from ...rope import BYTES
 from ..case import Case, Expected, Fill, state_words
 from ..reference.kv_cache import Floats, oldest_key, sink_count
