@@ -1,0 +1,226 @@
+/**
+ * The vocabulary file of a bundle → `Vocabulary`.
+ *
+ * The twin of compiler/mdst/text/compact.py, which documents the bytes. Arrays of numbers are laid
+ * over the file as they are: it is little endian, and so is every machine that WebGPU runs on.
+ */
+
+import { MdstError } from '../errors.js';
+
+const MAGIC = 0x5654444d; // "MDTV"
+const VERSION = 1;
+const HEADER_BYTES = 72;
+const MODELS = /** @type {const} */ (['gpt2', 'llama']);
+const [ADD_BOS, ADD_EOS, SPACE_PREFIX, WHOLE_WORDS, SCORES, TEMPLATE] = [1, 2, 4, 8, 16, 32];
+
+/** Types of tokens, as llama.cpp numbers them. */
+export const TYPES = Object.freeze({
+  NORMAL: 1,
+  UNKNOWN: 2,
+  CONTROL: 3,
+  USER_DEFINED: 4,
+  UNUSED: 5,
+  BYTE: 6,
+});
+
+/**
+ * A tokenizer as data, with the names of the Python twin.
+ *
+ * `tokens`: texts as the file stores them (gpt2: in GPT-2's alphabet of 256 printable characters).
+ * `merges`: ids of both parts and of the result, best merge first, empty for 'llama'.
+ * `patterns`: regular expressions that cut text into words, applied one after another.
+ * `whole_words`: a word that is a token as it stands is not merged.
+ * `rstrip_ids`: special tokens that swallow the ASCII white space after them.
+ * `end_ids`: tokens that end a generation, ascending.
+ *
+ * @typedef {object} Vocabulary
+ * @property {'gpt2' | 'llama'} model
+ * @property {string} pre
+ * @property {Tokens} tokens
+ * @property {Float32Array | null} scores
+ * @property {Uint8Array} types
+ * @property {{ lefts: Uint32Array, rights: Uint32Array, results: Uint32Array }} merges
+ * @property {number | null} bos
+ * @property {number | null} eos
+ * @property {number | null} eot
+ * @property {number | null} eom
+ * @property {number | null} unk
+ * @property {number | null} pad
+ * @property {boolean} add_bos
+ * @property {boolean} add_eos
+ * @property {boolean} add_space_prefix
+ * @property {boolean} whole_words
+ * @property {string[]} patterns
+ * @property {number[]} rstrip_ids
+ * @property {number[]} end_ids
+ * @property {string | null} chat_template
+ */
+
+/** Token texts, joined; `offsets[id]` is where one begins, `offsets[length]` where the last ends. */
+export class Tokens {
+  /**
+   * @param {Uint8Array} bytes
+   * @param {Uint32Array} offsets
+   */
+  constructor(bytes, offsets) {
+    this.bytes = bytes;
+    this.offsets = offsets;
+    this.length = offsets.length - 1;
+  }
+
+  /**
+   * The text of one token, a view.
+   * @param {number} id
+   */
+  at(id) {
+    return this.bytes.subarray(this.offsets[id], this.offsets[id + 1]);
+  }
+}
+
+/**
+ * @param {ArrayBuffer} buffer The file; the vocabulary keeps views of it.
+ * @returns {Vocabulary}
+ * @throws {MdstError} 'format': the buffer is no such file
+ */
+export function expandVocabulary(buffer) {
+  if (buffer.byteLength < HEADER_BYTES) throw malformed('ends too early');
+  const [magic, version, model, flags] = new Uint32Array(buffer, 0, 4);
+  const special = [...new Int32Array(buffer, 16, 6)].map((id) => id === -1 ? null : id);
+  const [nTokens, nMerges, nEnds, nRstrip, nPatterns, tokenBytes, preBytes, templateBytes] =
+    new Uint32Array(buffer, 40, 8);
+  if (magic !== MAGIC || version !== VERSION) throw malformed('is not one of this version');
+  if (model >= MODELS.length || flags >= 2 * TEMPLATE) {
+    throw malformed('has an unknown model or flag');
+  }
+  const sections = new Sections(buffer, HEADER_BYTES);
+  const merges = {
+    lefts: sections.u32(nMerges),
+    rights: sections.u32(nMerges),
+    results: sections.u32(nMerges),
+  };
+  const endIds = sections.u32(nEnds);
+  const rstripIds = sections.u32(nRstrip);
+  const patternLengths = sections.u32(nPatterns);
+  const scores = flags & SCORES ? sections.f32(nTokens) : null;
+  const offsets = ends(sections.u16(nTokens));
+  const types = sections.u8(nTokens);
+  if (offsets[nTokens] !== tokenBytes) throw malformed('has token lengths that do not add up');
+  const tokens = new Tokens(sections.u8(tokenBytes), offsets);
+  const pre = sections.text(preBytes);
+  const patterns = Array.from(patternLengths, (length) => sections.text(length));
+  const template = sections.text(templateBytes);
+  sections.end();
+  for (const ids of [...Object.values(merges), endIds, rstripIds]) checkIds(ids, nTokens);
+  checkIds(special.filter((id) => id !== null), nTokens);
+  if (!types.every((type) => type >= TYPES.NORMAL && type <= TYPES.BYTE)) {
+    throw malformed('has an unknown token type');
+  }
+  const [bos, eos, eot, eom, unk, pad] = special;
+  return {
+    model: MODELS[model],
+    pre,
+    tokens,
+    scores,
+    types,
+    merges,
+    bos,
+    eos,
+    eot,
+    eom,
+    unk,
+    pad,
+    add_bos: (flags & ADD_BOS) !== 0,
+    add_eos: (flags & ADD_EOS) !== 0,
+    add_space_prefix: (flags & SPACE_PREFIX) !== 0,
+    whole_words: (flags & WHOLE_WORDS) !== 0,
+    patterns,
+    rstrip_ids: [...rstripIds],
+    end_ids: [...endIds],
+    chat_template: flags & TEMPLATE ? template : null,
+  };
+}
+
+/** Reads sections in order; never past the end. */
+class Sections {
+  #buffer;
+  #at;
+
+  /**
+   * @param {ArrayBuffer} buffer
+   * @param {number} at
+   */
+  constructor(buffer, at) {
+    this.#buffer = buffer;
+    this.#at = at;
+  }
+
+  /** @param {number} count */
+  u32(count) {
+    return new Uint32Array(this.#buffer, this.#take(4 * count), count);
+  }
+
+  /** @param {number} count */
+  f32(count) {
+    return new Float32Array(this.#buffer, this.#take(4 * count), count);
+  }
+
+  /** @param {number} count */
+  u16(count) {
+    return new Uint16Array(this.#buffer, this.#take(2 * count), count);
+  }
+
+  /** @param {number} count */
+  u8(count) {
+    return new Uint8Array(this.#buffer, this.#take(count), count);
+  }
+
+  /** @param {number} length in bytes */
+  text(length) {
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.u8(length));
+    } catch (error) {
+      throw error instanceof MdstError ? error : malformed('holds text that is not UTF-8');
+    }
+  }
+
+  end() {
+    const left = this.#buffer.byteLength - this.#at;
+    if (left > 0) throw malformed(`has ${left} bytes too many`);
+  }
+
+  /** @param {number} length in bytes */
+  #take(length) {
+    const start = this.#at;
+    if (length > this.#buffer.byteLength - start) throw malformed('ends too early');
+    this.#at += length;
+    return start;
+  }
+}
+
+/**
+ * Lengths → where each begins and the last ends. No text is empty: it would be found everywhere.
+ * @param {Uint16Array} lengths
+ */
+function ends(lengths) {
+  const offsets = new Uint32Array(lengths.length + 1);
+  for (let i = 0; i < lengths.length; i++) {
+    if (lengths[i] === 0) throw malformed('has a token without text');
+    offsets[i + 1] = offsets[i] + lengths[i];
+  }
+  return offsets;
+}
+
+/**
+ * @param {Uint32Array | number[]} ids
+ * @param {number} nTokens
+ */
+function checkIds(ids, nTokens) {
+  for (let i = 0; i < ids.length; i++) {
+    if (!(ids[i] >= 0 && ids[i] < nTokens)) throw malformed('names an id that no token has');
+  }
+}
+
+/** @param {string} what */
+function malformed(what) {
+  return new MdstError('format', `the vocabulary file ${what}`);
+}

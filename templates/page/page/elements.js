@@ -1,0 +1,78 @@
+/** What the page's scripts need of the DOM. Text goes in as text, never as markup. */
+
+/**
+ * The element of index.html with this id.
+ *
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function element(id, type) {
+  const found = document.getElementById(id)
+  if (!(found instanceof type)) throw new Error(`index.html has no ${type.name} #${id}`)
+  return found
+}
+
+/**
+ * A new element with text in it.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {string} [text]
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function create(tag, text = '') {
+  const made = document.createElement(tag)
+  made.textContent = text
+  return made
+}
+
+/**
+ * Shows what belongs to a state of the page: index.html names the states of an element in
+ * `data-when`, with spaces between them.
+ *
+ * @param {string} state
+ */
+export function showState(state) {
+  for (const part of document.querySelectorAll('[data-when]')) {
+    if (part instanceof HTMLElement) {
+      part.hidden = !(part.dataset.when ?? '').split(' ').includes(state)
+    }
+  }
+}
+
+/**
+ * Replaces the entries of a description list.
+ *
+ * @param {HTMLElement} list a `dl`
+ * @param {[term: string, value: string][]} entries
+ */
+export function describe(list, entries) {
+  list.replaceChildren(...entries.map(([term, value]) => {
+    const pair = create('div')
+    const description = create('dd', value)
+    description.dir = 'auto'
+    pair.append(create('dt', term), description)
+    return pair
+  }))
+  list.hidden = !entries.length
+}
+
+/**
+ * A function that asks for `draw` before the next frame, once however often it is called.
+ *
+ * @param {() => void} draw
+ * @returns {() => void}
+ */
+export function oncePerFrame(draw) {
+  let asked = false
+  return () => {
+    if (asked) return
+    asked = true
+    requestAnimationFrame(() => {
+      asked = false
+      draw()
+    })
+  }
+}

@@ -1,0 +1,79 @@
+/** Numbers as people read them. */
+
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB']
+
+const three = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+const words = new Intl.NumberFormat('en', {
+  notation: 'compact',
+  compactDisplay: 'long',
+  maximumSignificantDigits: 3,
+})
+
+/**
+ * Three digits and a unit of powers of 1000, as browsers show downloads: 1.12 MB.
+ *
+ * @param {number} bytes
+ * @returns {string}
+ */
+export function formatBytes(bytes) {
+  let value = bytes
+  let unit = 0
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000
+    unit += 1
+  }
+  return `${three.format(value)} ${UNITS[unit]}`
+}
+
+/**
+ * All digits: 131,072.
+ *
+ * @param {number} count
+ * @returns {string}
+ */
+export function formatCount(count) {
+  return whole.format(count)
+}
+
+/**
+ * Three digits and a word: 8.03 billion.
+ *
+ * @param {number} count
+ * @returns {string}
+ */
+export function formatLarge(count) {
+  return words.format(count)
+}
+
+/**
+ * Tokens per second, or a dash where there is nothing to divide.
+ *
+ * @param {number} tokens
+ * @param {number} seconds
+ * @returns {string}
+ */
+export function formatRate(tokens, seconds) {
+  if (!(tokens > 0) || !(seconds > 0)) return '–'
+  const rate = tokens / seconds
+  return `${rate < 100 ? three.format(rate) : whole.format(rate)} tokens/s`
+}
+
+/**
+ * @param {number} seconds
+ * @returns {string}
+ */
+export function formatSeconds(seconds) {
+  if (seconds < 59.5) return `${three.format(seconds < 1 ? seconds : +seconds.toFixed(1))} s`
+  const minutes = Math.round(seconds / 60)
+  return minutes < 60 ? `${minutes} min` : `${three.format(minutes / 60)} h`
+}
+
+/**
+ * @param {number} count
+ * @param {string} noun in the singular, of a word that takes an s
+ * @returns {string}
+ */
+export function counted(count, noun) {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
