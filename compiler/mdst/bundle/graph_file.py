@@ -9,27 +9,28 @@ from typing import Any
 from ..errors import MalformedError
 from ..graph.graph import Graph
 from ..graph.serial import from_data, to_data
-from ..schedule.weight_plan import WeightPlan
+from ..schedule.weight_plan import Form, WeightPlan
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPiece:
-    """`rows` rows of a tensor from `first_row` on: packed planes of a matrix, or float32 values, at
-    byte `offset` of weight buffer number `buffer`."""
+    """`rows` rows of a tensor from `first_row` on, at byte `offset` of weight buffer number
+    `buffer`, in one of the forms of schedule/weight_plan.py."""
 
     buffer: int
     offset: int
     size: int
     first_row: int
     rows: int
-    packed: bool
+    form: Form
 
 
 def graph_json(graph: Graph, plan: WeightPlan) -> str:
-    tensors: dict[str, list[list[int | bool]]] = {}
+    tensors: dict[str, list[tuple[int | str, ...]]] = {}
     for region in plan.regions:
         for p in region.pieces:
-            place = [region.buffer, region.offset + p.offset, p.size, p.first_row, p.rows, p.packed]
+            start = region.offset + p.offset
+            place = (region.buffer, start, p.size, p.first_row, p.rows, p.form)
             tensors.setdefault(p.tensor, []).append(place)
     data = {"graph": to_data(graph), "tensors": tensors}
     return json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))

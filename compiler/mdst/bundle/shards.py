@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..gguf import GgufFile
 from ..options import Options
 from ..quant.decode import decode_rows
+from ..quant.interleave import interleave
 from ..quant.layout import Format, format_of, slice_layout
 from ..quant.repack import pack_rows
 from ..report import Reporter
@@ -46,7 +47,8 @@ class Source:
             self._check(piece.tensor, format_of(info.type), raw)
             values = decode_rows(format_of(info.type), raw, 1, info.shape[-1])
         part = values.reshape(-1)[piece.first_row : piece.first_row + piece.rows]
-        return np.ascontiguousarray(part, "<f4").view(np.uint8)
+        ordered = interleave(part) if piece.form == "interleaved" else part
+        return np.ascontiguousarray(ordered, "<f4").view(np.uint8)
 
     def fill(self, piece: Piece, out: Bytes) -> None:
         """Repacks a matrix piece into `out` [piece.size], zeroed before."""
@@ -139,7 +141,7 @@ def _pack(region: Region, source: Source) -> Bytes:
     out = np.zeros(region.size, np.uint8)
     for piece in region.pieces:
         place = out[piece.offset : piece.offset + piece.size]
-        if piece.packed:
+        if piece.form == "packed":
             source.fill(piece, place)
         else:
             place[:] = source.vector(piece)

@@ -22,6 +22,7 @@ from ..graph.fused import (
 from ..graph.graph import Value
 from ..graph.ops import Attention, Cache, Constant, Embed, Op, RmsNorm
 from ..options import KvFormat
+from ..quant.layout import CHUNK
 from ..schedule.liveness import WORD, steps
 from ..schedule.plan import Plan, PlannedProgram, View
 from ..schedule.weight_plan import Region
@@ -29,7 +30,7 @@ from . import kernels
 from .dispatch import Dispatch
 from .kernel import MAX_BINDINGS, KernelParams
 from .part import Part
-from .regions import part, region_view, vector_offset, whole_region
+from .regions import is_interleaved, part, region_view, vector_offset, whole_region
 
 _EMBED_SLICES = 4
 """Slices of a table that one embedding kernel binds."""
@@ -106,6 +107,32 @@ class _Use:
     def cache(self, cache: Cache) -> tuple[kernels.KvCache, View, View]:
         return (kv_cache(cache, self.plan.sizes.ahead, self.kv), *self.plan.caches[cache.layer])
 
+    def interleaved(self, value: Value) -> bool:
+        """Whether an activation is kept as matrix · vector kernels like to read it: one token's
+        values that only such kernels use, and that one kernel writes in a single piece."""
+        graph = self.program.graph
+        op, users = graph.op(value.node), graph.users(value)
+        return (
+            graph.type(value).shape[0] == 1
+            and graph.type(value).width % CHUNK == 0
+            and isinstance(op, Embed | AttentionReduce | Projection)
+            and not (isinstance(op, Projection) and self._slices(value.node) > 1)
+            and value not in graph.outputs.values()
+            and all(
+                isinstance(graph.op(node), Projection) and (slot == 0 or self._slices(node) == 1)
+                for node, slot in users
+            )
+        )
+
+    def _slices(self, node: int) -> int:
+        """The dispatches of a projection."""
+        graph = self.program.graph
+        op = graph.op(node)
+        assert isinstance(op, Projection)
+        names = [self.constant(w) for w, _, _ in op.weights(graph.inputs(node))]
+        regions = {region for name in names for region in self.plan.weights.regions_of(name)}
+        return len(regions)
+
     def dispatch(self, params: KernelParams, *views: View) -> Dispatch:
         label = self.program.graph.label(self.node) or type(params).__name__
         return Dispatch(label, params, (self.buffer("state"), *views))
@@ -116,10 +143,11 @@ def _embed(use: _Use, op: Embed) -> Iterator[Dispatch]:
     name = use.constant(table)
     vocab, width = use.sizes(table)
     regions = use.plan.weights.regions_of(name)
+    order = use.interleaved(Value(use.node))
     for i in range(0, len(regions), _EMBED_SLICES):
         some = regions[i : i + _EMBED_SLICES]
         slices = tuple((_first_row(region, name), part(region, name)) for region in some)
-        params = kernels.Embed(slices, vocab, width, use.plan.sizes.window)
+        params = kernels.Embed(slices, vocab, width, use.plan.sizes.window, order)
         views = (region_view(region) for region in some)
         yield use.dispatch(params, use.buffer("tokens"), *views, use.out())
 
@@ -134,7 +162,8 @@ def _rms_norm(use: _Use, op: RmsNorm) -> Iterator[Dispatch]:
     x, weight = use.inputs
     name = use.constant(weight)
     region = whole_region(use.plan.weights, name)
-    params = kernels.RmsNorm(use.width(x), op.epsilon, vector_offset(region, name))
+    order = is_interleaved(region, name)
+    params = kernels.RmsNorm(use.width(x), op.epsilon, vector_offset(region, name), order)
     yield use.dispatch(params, region_view(region), use.view(x), use.out())
 
 
@@ -175,8 +204,19 @@ def _linear(
             if norm is not None and op.norm is not None
             else None
         )
+        vectors = {"x": use.inputs[0], "out": Value(use.node)}
+        if op.residual:
+            vectors["residual"] = use.inputs[-1]
+        orders = {name for name, value in vectors.items() if use.interleaved(value)}
+        if norm is not None and is_interleaved(region, norm):
+            orders.add("gamma")
         return kernels.MatVec.plan(
-            parts, norm=scaled, residual=op.residual, glu=glu, last_row=op.last_row
+            parts,
+            norm=scaled,
+            residual=op.residual,
+            glu=glu,
+            last_row=op.last_row,
+            interleaved=frozenset(orders),
         )
     return kernels.MatMul.plan(parts, tokens, residual=op.residual, glu=glu, out_stride=width)
 
@@ -230,7 +270,8 @@ def _attention_reduce(use: _Use, op: AttentionReduce) -> Iterator[Dispatch]:
     (partial,) = use.inputs
     heads, n_splits, _ = use.sizes(partial)
     cache = kv_cache(op.cache, use.plan.sizes.ahead, use.kv)
-    params = kernels.AttentionReduce(heads, cache, op.split, n_splits)
+    order = use.interleaved(Value(use.node))
+    params = kernels.AttentionReduce(heads, cache, op.split, n_splits, order)
     yield use.dispatch(params, use.view(partial), use.out())
 
 

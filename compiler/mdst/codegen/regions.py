@@ -20,6 +20,10 @@ def vector_offset(region: Region, tensor: str) -> int:
     return _find(region, tensor).offset // _UNIT
 
 
+def is_interleaved(region: Region, tensor: str) -> bool:
+    return _find(region, tensor).form == "interleaved"
+
+
 def part(region: Region, weight: str, scale: str | None = None, bias: str | None = None) -> Part:
     """The rows of `weight` that lie in `region`, with their scale and bias."""
     piece = _find(region, weight)

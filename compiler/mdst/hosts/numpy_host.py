@@ -19,6 +19,7 @@ from ..graph.interpret import Array, History, Run, interpret
 from ..graph.ops import Constant
 from ..graph.types import TensorType
 from ..quant.decode import decode_rows
+from ..quant.interleave import deinterleave
 from ..quant.layout import format_named, slice_layout
 from ..quant.repack import unpack_rows
 from ..sampling import sample
@@ -95,16 +96,17 @@ class NumpyHost(Host):
             return self._decoded[name]
         type = self._types[name]
         pieces = self._pieces[name]
-        if pieces[0].packed:
+        if pieces[0].form == "packed":
             rows = type.shape[0]
             assert isinstance(rows, int)
             array = self._rows(name, np.arange(rows))
         else:
             array = np.empty(type.elements(0), np.float32)
             for piece in pieces:
-                array[piece.first_row : piece.first_row + piece.rows] = self._bytes(piece).view(
-                    "<f4"
-                )
+                values = self._bytes(piece).view("<f4")
+                if piece.form == "interleaved":
+                    values = deinterleave(values)
+                array[piece.first_row : piece.first_row + piece.rows] = values
             array = array.reshape([dim for dim in type.shape if isinstance(dim, int)])
         self._decoded[name] = array
         while sum(a.nbytes for a in self._decoded.values()) > _CACHE_BYTES:

@@ -6,7 +6,7 @@ from ..graph.fused import AttentionReduce, AttentionSplit
 from ..graph.graph import Graph, Value
 from ..graph.ops import MAX_SINKS, Attention, Cache
 
-_SPLIT = 128
+_SPLIT = 64
 _MAX_SPLITS = 128
 
 

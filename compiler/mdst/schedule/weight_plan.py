@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ..errors import UnsupportedError, printable
 from ..graph.fused import Projection
@@ -24,10 +25,14 @@ aligned address."""
 _VECTOR_ALIGNMENT = 16
 
 
+Form = Literal["packed", "plain", "interleaved"]
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """`rows` rows of a tensor from `first_row` on, at byte `offset` of a region: packed planes of a
-    matrix, or float32 values of a vector (then a row is one value)."""
+    matrix, or float32 values of a vector (then a row is one value), in plain order or interleaved
+    (quant/interleave.py)."""
 
     tensor: str
     type: TensorType
@@ -35,7 +40,7 @@ class Piece:
     size: int
     first_row: int
     rows: int
-    packed: bool
+    form: Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +177,9 @@ def _cut(group: _Group, max_binding: int) -> Iterator[Region]:
         if step == ROW_STEP:
             break
         count += 1
-    name = whole.pieces[0].tensor
+    name = printable(whole.pieces[0].tensor)
     raise UnsupportedError(
-        "PLAN001",
-        f"tensor {printable(name)}: even {ROW_STEP} rows exceed a binding of {max_binding} bytes",
+        "PLAN001", f"tensor {name}: no part of it fits a binding of {max_binding} bytes"
     )
 
 
@@ -189,23 +193,30 @@ def _region(group: _Group, first: int, rows: int) -> Region:
     pieces: list[Piece] = []
     offset = 0
 
-    def add(name: str, type: TensorType, size: int, first: int, rows: int, packed: bool) -> None:
+    def add(name: str, type: TensorType, size: int, first: int, rows: int, form: Form) -> None:
         nonlocal offset
-        pieces.append(Piece(name, type, offset, size, first, rows, packed))
+        pieces.append(Piece(name, type, offset, size, first, rows, form))
         offset += align(size, _VECTOR_ALIGNMENT)
 
     for name, type in group.vectors:
         count = type.elements(0)
-        add(name, type, 4 * count, 0, count, packed=False)
+        add(name, type, 4 * count, 0, count, "interleaved" if group.matrices else "plain")
     start = 0
     for matrix in group.matrices:
         low, high = max(first, start) - start, min(first + rows, start + matrix.rows) - start
         if low < high:
-            add(matrix.name, matrix.type, _packed_size(matrix, high - low), low, high - low, True)
+            add(
+                matrix.name,
+                matrix.type,
+                _packed_size(matrix, high - low),
+                low,
+                high - low,
+                "packed",
+            )
             if matrix.bias:
-                add(*matrix.bias, 4 * (high - low), low, high - low, packed=False)
+                add(*matrix.bias, 4 * (high - low), low, high - low, "plain")
             if matrix.scale:
-                add(*matrix.scale, 4, 0, 1, packed=False)
+                add(*matrix.scale, 4, 0, 1, "plain")
         start += 0 if group.paired else matrix.rows
     return Region(0, 0, offset, tuple(pieces))
 

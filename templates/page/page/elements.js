@@ -9,9 +9,9 @@
  * @returns {T}
  */
 export function element(id, type) {
-  const found = document.getElementById(id)
-  if (!(found instanceof type)) throw new Error(`index.html has no ${type.name} #${id}`)
-  return found
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`index.html has no ${type.name} #${id}`);
+  return found;
 }
 
 /**
@@ -23,23 +23,9 @@ export function element(id, type) {
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function create(tag, text = '') {
-  const made = document.createElement(tag)
-  made.textContent = text
-  return made
-}
-
-/**
- * Shows what belongs to a state of the page: index.html names the states of an element in
- * `data-when`, with spaces between them.
- *
- * @param {string} state
- */
-export function showState(state) {
-  for (const part of document.querySelectorAll('[data-when]')) {
-    if (part instanceof HTMLElement) {
-      part.hidden = !(part.dataset.when ?? '').split(' ').includes(state)
-    }
-  }
+  const made = document.createElement(tag);
+  made.textContent = text;
+  return made;
 }
 
 /**
@@ -50,13 +36,13 @@ export function showState(state) {
  */
 export function describe(list, entries) {
   list.replaceChildren(...entries.map(([term, value]) => {
-    const pair = create('div')
-    const description = create('dd', value)
-    description.dir = 'auto'
-    pair.append(create('dt', term), description)
-    return pair
-  }))
-  list.hidden = !entries.length
+    const pair = create('div');
+    const description = create('dd', value);
+    description.dir = 'auto';
+    pair.append(create('dt', term), description);
+    return pair;
+  }));
+  list.hidden = !entries.length;
 }
 
 /**
@@ -66,13 +52,13 @@ export function describe(list, entries) {
  * @returns {() => void}
  */
 export function oncePerFrame(draw) {
-  let asked = false
+  let asked = false;
   return () => {
-    if (asked) return
-    asked = true
+    if (asked) return;
+    asked = true;
     requestAnimationFrame(() => {
-      asked = false
-      draw()
-    })
-  }
+      asked = false;
+      draw();
+    });
+  };
 }

@@ -1,14 +1,14 @@
 /** Numbers as people read them. */
 
-const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB']
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
-const three = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+const three = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const words = new Intl.NumberFormat('en', {
   notation: 'compact',
   compactDisplay: 'long',
   maximumSignificantDigits: 3,
-})
+});
 
 /**
  * Three digits and a unit of powers of 1000, as browsers show downloads: 1.12 MB.
@@ -17,13 +17,13 @@ const words = new Intl.NumberFormat('en', {
  * @returns {string}
  */
 export function formatBytes(bytes) {
-  let value = bytes
-  let unit = 0
+  let value = bytes;
+  let unit = 0;
   while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000
-    unit += 1
+    value /= 1000;
+    unit += 1;
   }
-  return `${three.format(value)} ${UNITS[unit]}`
+  return `${three.format(value)} ${UNITS[unit]}`;
 }
 
 /**
@@ -33,7 +33,7 @@ export function formatBytes(bytes) {
  * @returns {string}
  */
 export function formatCount(count) {
-  return whole.format(count)
+  return whole.format(count);
 }
 
 /**
@@ -43,20 +43,39 @@ export function formatCount(count) {
  * @returns {string}
  */
 export function formatLarge(count) {
-  return words.format(count)
+  return words.format(count);
 }
 
 /**
- * Tokens per second, or a dash where there is nothing to divide.
+ * Three digits below a hundred, and a dash for what was too short to measure.
  *
- * @param {number} tokens
- * @param {number} seconds
+ * @param {number} rate tokens per second
  * @returns {string}
  */
-export function formatRate(tokens, seconds) {
-  if (!(tokens > 0) || !(seconds > 0)) return '–'
-  const rate = tokens / seconds
-  return `${rate < 100 ? three.format(rate) : whole.format(rate)} tokens/s`
+export function formatRate(rate) {
+  if (!(rate > 0) || rate === Infinity) return '– tokens/s';
+  return `${(rate < 100 ? three : whole).format(rate)} tokens/s`;
+}
+
+/**
+ * A value of a device limit; those that count bytes are named so.
+ *
+ * @param {string} limit as WebGPU calls it
+ * @param {number} value
+ * @returns {string}
+ */
+export function formatLimit(limit, value) {
+  return /(Buffer|Binding|Storage)Size$/.test(limit) ? formatBytes(value) : formatCount(value);
+}
+
+/**
+ * A message as a sentence.
+ *
+ * @param {string} message
+ * @returns {string}
+ */
+export function sentence(message) {
+  return message.replace(/^./u, (first) => first.toUpperCase()).replace(/[.\s]*$/, '.');
 }
 
 /**
@@ -64,9 +83,9 @@ export function formatRate(tokens, seconds) {
  * @returns {string}
  */
 export function formatSeconds(seconds) {
-  if (seconds < 59.5) return `${three.format(seconds < 1 ? seconds : +seconds.toFixed(1))} s`
-  const minutes = Math.round(seconds / 60)
-  return minutes < 60 ? `${minutes} min` : `${three.format(minutes / 60)} h`
+  if (seconds < 59.5) return `${three.format(seconds < 1 ? seconds : +seconds.toFixed(1))} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${three.format(minutes / 60)} h`;
 }
 
 /**
@@ -75,5 +94,5 @@ export function formatSeconds(seconds) {
  * @returns {string}
  */
 export function counted(count, noun) {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,33 +1,33 @@
 /** The settings form. */
 
-import { element } from './elements.js'
+import { element } from './elements.js';
 
 /**
  * @typedef {object} Settings
  * @property {number} max_tokens
  * @property {number} temperature
  * @property {number} top_p
- * @property {number} seed
+ * @property {number | null} seed
  */
 
 /**
- * What the form says, or null after telling which field is wrong. Where no seed is given one is
- * drawn, so that it can be shown.
+ * What the form says, or null after telling which field is wrong. Without a seed the engine draws
+ * one and tells it.
  *
  * @param {HTMLFormElement} form
  * @returns {Settings | null}
  */
 export function readSettings(form) {
   if (!form.checkValidity()) {
-    form.querySelector('details')?.setAttribute('open', '')
-    form.reportValidity()
-    return null
+    form.querySelector('details')?.setAttribute('open', '');
+    form.reportValidity();
+    return null;
   }
-  const seed = element('seed', HTMLInputElement)
+  const seed = element('seed', HTMLInputElement);
   return {
     max_tokens: element('max-tokens', HTMLInputElement).valueAsNumber,
     temperature: element('temperature', HTMLInputElement).valueAsNumber,
     top_p: element('top-p', HTMLInputElement).valueAsNumber,
-    seed: seed.value ? seed.valueAsNumber : crypto.getRandomValues(new Uint32Array(1))[0],
-  }
+    seed: seed.value ? seed.valueAsNumber : null,
+  };
 }

@@ -3,10 +3,10 @@
  * colour. New text is appended as text nodes, once per frame.
  */
 
-import { create, oncePerFrame } from './elements.js'
+import { create, oncePerFrame } from './elements.js';
 
 /** Pixels from the end within which a reader is taken to follow it. */
-const NEAR_END = 32
+const NEAR_END = 32;
 
 /** The two faces of the text; the page shows the one or the other. */
 export class Sheet {
@@ -15,17 +15,17 @@ export class Sheet {
    * @param {HTMLElement} output
    */
   constructor(box, output) {
-    this.box = box
-    this.output = output
-    this.machine = create('span')
-    this.shown = ''
-    this.waiting = ''
-    this.draw = oncePerFrame(() => this.flush())
+    this.box = box;
+    this.output = output;
+    this.machine = create('span');
+    this.shown = '';
+    this.waiting = '';
+    this.draw = oncePerFrame(() => this.flush());
   }
 
   /** All of the text, the writer's and the model's. */
   get text() {
-    return this.shown + this.waiting
+    return this.shown + this.waiting;
   }
 
   /**
@@ -34,29 +34,29 @@ export class Sheet {
    * @param {string} prompt
    */
   begin(prompt) {
-    this.machine = create('span')
-    this.machine.className = 'machine'
-    this.output.replaceChildren(prompt, this.machine)
-    this.shown = prompt
-    this.waiting = ''
-    this.output.scrollTop = this.output.scrollHeight
+    this.machine = create('span');
+    this.machine.className = 'machine';
+    this.output.replaceChildren(prompt, this.machine);
+    this.shown = prompt;
+    this.waiting = '';
+    this.output.scrollTop = this.output.scrollHeight;
   }
 
   /** @param {string} piece of the model's text */
   append(piece) {
-    this.waiting += piece
-    this.draw()
+    this.waiting += piece;
+    this.draw();
   }
 
   /** Shows what has come. The view follows only a reader who is at the end. */
   flush() {
-    if (!this.waiting) return
-    const { scrollHeight, scrollTop, clientHeight } = this.output
-    const follows = scrollHeight - scrollTop - clientHeight < NEAR_END
-    this.machine.append(this.waiting)
-    this.shown += this.waiting
-    this.waiting = ''
-    if (follows) this.output.scrollTop = this.output.scrollHeight
+    if (!this.waiting) return;
+    const { scrollHeight, scrollTop, clientHeight } = this.output;
+    const follows = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    this.machine.append(this.waiting);
+    this.shown += this.waiting;
+    this.waiting = '';
+    if (follows) this.output.scrollTop = this.output.scrollHeight;
   }
 
   /**
@@ -65,8 +65,8 @@ export class Sheet {
    * @param {string} text
    */
   write(text) {
-    this.box.value = text
-    this.box.setSelectionRange(text.length, text.length)
-    this.box.scrollTop = this.box.scrollHeight
+    this.box.value = text;
+    this.box.setSelectionRange(text.length, text.length);
+    this.box.scrollTop = this.box.scrollHeight;
   }
 }

@@ -18,6 +18,8 @@ class AttentionReduce(KernelParams):
     """out = Σ_s exp(m_s − M) · a_s / Σ_s exp(m_s − M) · l_s with M = max_s m_s, over the splits
     that have a key in sight (kv_cache.py says how many there are).
 
+    `interleaved`: out is not in plain order (quant/interleave.py).
+
     Bindings: state; partial: float32 [H, n_splits, D + 2] = a, m, l; out: float32 [1, H · D].
     """
 
@@ -27,6 +29,7 @@ class AttentionReduce(KernelParams):
     cache: KvCache
     split: int
     n_splits: int
+    interleaved: bool = False
 
     @property
     def dims(self) -> int:

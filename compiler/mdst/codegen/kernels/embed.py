@@ -20,6 +20,8 @@ class Embed(KernelParams):
     are. An id of `vocab` or more becomes zeros; the kernel that has the table's last row writes
     them.
 
+    `interleaved`: rows of out are not in plain order (quant/interleave.py).
+
     Bindings: state; tokens: uint32 [context]; table0, table1, …: weights; out: float32 [T, width].
     """
 
@@ -29,6 +31,7 @@ class Embed(KernelParams):
     vocab: int
     width: int
     context: int
+    interleaved: bool = False
 
     @property
     def has_last_row(self) -> bool:

@@ -10,8 +10,8 @@ from ..part import Part
 from .segments import Segment, linear_bindings, segments
 
 MIN_LANES = 32
-MAX_LANES = 128
-MAX_DOTS = 8
+MAX_LANES = 64
+MAX_DOTS = 4
 """Rows that one invocation multiplies with its piece of x at the same time."""
 BUSY_GROUPS = 1024
 """Workgroups that a large GPU (132 multiprocessors) wants before rows are worth sharing x."""
@@ -38,6 +38,9 @@ class MatVec(KernelParams):
     Bindings: state; w: weights; x: float32 [T, K], of which row 0 counts, or row n_tokens − 1 with
     `last_row`; residual: float32 [N], if any; out: float32 [N].
 
+    `interleaved` names the vectors among x, gamma, residual and out that are not in plain order
+    (quant/interleave.py).
+
     A workgroup of `lanes` invocations computes `rows` outputs: each lane takes every `lanes`-th
     chunk of 32 inputs, for all rows alike, so that x is read once per workgroup and 16 bytes of
     codes are one load.
@@ -52,6 +55,7 @@ class MatVec(KernelParams):
     last_row: bool
     lanes: int
     rows: int
+    interleaved: frozenset[str] = frozenset()
 
     @classmethod
     def plan(
@@ -62,6 +66,7 @@ class MatVec(KernelParams):
         residual: bool = False,
         glu: Literal["silu"] | None = None,
         last_row: bool = False,
+        interleaved: frozenset[str] = frozenset(),
     ) -> MatVec:
         """Chooses `lanes` and `rows` for a large GPU: no lane without a chunk, and as many rows
         per workgroup as leave enough workgroups."""
@@ -72,7 +77,7 @@ class MatVec(KernelParams):
         rows = MAX_DOTS // per_row
         while rows > 1 and outputs < rows * BUSY_GROUPS:
             rows //= 2
-        return cls(parts, norm, residual, glu, last_row, lanes, rows)
+        return cls(parts, norm, residual, glu, last_row, lanes, rows, interleaved)
 
     @property
     def cols(self) -> int:

@@ -15,6 +15,8 @@ class RmsNorm(KernelParams):
     """out = x / sqrt(mean(x²) + epsilon) · γ for each of n_tokens rows (Zhang & Sennrich,
     arXiv 1910.07467); γ: float32 [width] from 16 · `weight` bytes on in w. 4 divides `width`.
 
+    `interleaved`: γ is not in plain order (quant/interleave.py).
+
     Bindings: state; w: weights; x, out: float32 [T, width].
     """
 
@@ -23,6 +25,7 @@ class RmsNorm(KernelParams):
     width: int
     epsilon: float
     weight: int
+    interleaved: bool = False
 
     @property
     def bindings(self) -> tuple[Binding, ...]:

@@ -28,6 +28,7 @@ def case(params: AttentionReduce, tier: Tier, tokens: int) -> Case:
     used = -(-visible // params.split)
     width = cache.head_dim + 2
     columns = sorted({0, 1, cache.head_dim // 2, cache.head_dim - 2, cache.head_dim - 1})
+    order = params.n_heads * cache.head_dim if params.interleaved else None
     fills: list[Fill] = []
     expected: list[Expected] = []
     for h in sorted({0, params.n_heads // 2, params.n_heads - 1}):
@@ -35,7 +36,8 @@ def case(params: AttentionReduce, tier: Tier, tokens: int) -> Case:
         fills.append(Fill(4 * h * params.n_splits * width, words, next(seeds), _POSITIVE))
         partial = fills[-1].data().view(np.float32)[: used * width].astype(np.float64)
         out = attention_reduce(partial.reshape(1, used, width))[0]
-        expected += expect("out", 4 * h * cache.head_dim, columns, out[columns])
+        outputs = [h * cache.head_dim + column for column in columns]
+        expected += expect("out", 0, outputs, out[columns], order)
     return Case(
         sizes={
             "state": STATE_BYTES,

@@ -42,13 +42,18 @@ def case(params: Embed, tier: Tier, tokens: int) -> Case:
         filled = fill_part(part, rows, seeds)
         weights[f"table{i}"] = filled.fills
         table |= dict(zip([first + row for row in rows], filled.matrix.weights, strict=True))
-    before_fills, before = fill_floats(0, range(ids.size * params.width), seeds)
+    order = params.width if params.interleaved else None
+    befores = [
+        fill_floats(4 * t * params.width, range(params.width), seeds, order)
+        for t in range(ids.size)
+    ]
+    before = np.stack([values for _, values in befores])
     zero_from = params.vocab if params.has_last_row else None
-    after = embed(ids, table, before.reshape(ids.size, -1), zero_from)
+    after = embed(ids, table, before, zero_from)
     columns = sorted({*range(_EDGE), *range(params.width - _EDGE, params.width)})
     expected: list[Expected] = []
     for t, row in enumerate(after):
-        expected += expect("out", 4 * t * params.width, columns, row[columns])
+        expected += expect("out", 4 * t * params.width, columns, row[columns], order)
     last = params.context - 1
     tail = tuple(ids[1:].tolist())
     wrapped = (Words(4 * last, (int(ids[0]),)), *([Words(0, tail)] if tail else []))
@@ -62,6 +67,6 @@ def case(params: Embed, tier: Tier, tokens: int) -> Case:
         "state": (state_words(n_tokens=ids.size, position=last),),
         "tokens": wrapped,
         **weights,
-        "out": before_fills,
+        "out": tuple(fill for fills, _ in befores for fill in fills),
     }
     return Case(sizes, inputs, params.grid(tier, tokens), tuple(expected))

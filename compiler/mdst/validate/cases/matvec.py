@@ -21,27 +21,34 @@ def _rows(total: int, per_group: int) -> list[int]:
 def case(params: MatVec, tier: Tier, tokens: int) -> Case:
     """`tokens` is the T of x [T, K] in the step; with `last_row`, all T are in use."""
     seeds = count(1)
+
+    def order(vector: str, length: int) -> int | None:
+        return length if vector in params.interleaved else None
+
     tokens = tokens if params.last_row else 1
-    x_fills, x = fill_floats(4 * (tokens - 1) * params.cols, range(params.cols), seeds)
+    x_start, columns = 4 * (tokens - 1) * params.cols, range(params.cols)
+    x_fills, x = fill_floats(x_start, columns, seeds, order("x", params.cols))
     w: list[Fill] = []
     residuals: list[Fill] = []
     expected: list[Expected] = []
     norm = None
     if params.norm:
-        fills, gamma = fill_floats(params.norm.offset * 16, range(params.cols), seeds)
+        gamma_start = params.norm.offset * 16
+        fills, gamma = fill_floats(gamma_start, columns, seeds, order("gamma", params.cols))
         w += fills
         norm = (gamma, params.norm.epsilon)
     for segment in params.segments:
         rows = _rows(segment.rows, params.rows)
+        outputs = [segment.first_row + row for row in rows]
         filled = [fill_part(params.parts[i], rows, seeds) for i in segment.parts]
         w += [fill for one in filled for fill in one.fills]
         residual = None
         if params.residual:
-            fills, residual = fill_floats(4 * segment.first_row, rows, seeds)
+            fills, residual = fill_floats(0, outputs, seeds, order("residual", params.outputs))
             residuals += fills
         matrices = [one.matrix for one in filled]
         values = matvec(x, matrices, norm=norm, gated=bool(params.glu), residual=residual)
-        expected += expect("out", 4 * segment.first_row, rows, values)
+        expected += expect("out", 0, outputs, values, order("out", params.outputs))
     out_bytes = -(-params.outputs // 4) * 16
     sizes = {
         "state": STATE_BYTES,

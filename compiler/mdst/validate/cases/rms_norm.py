@@ -18,7 +18,8 @@ def case(params: RmsNorm, tier: Tier, tokens: int) -> Case:
     seeds = count(1)
     width = params.width
     columns = sorted({*range(min(_EDGE, width)), *range(max(0, width - _EDGE), width)})
-    gamma, weight = fill_floats(16 * params.weight, range(width), seeds)
+    order = width if params.interleaved else None
+    gamma, weight = fill_floats(16 * params.weight, range(width), seeds, order)
     x_fills: list[Fill] = []
     expected: list[Expected] = []
     for token in sorted({0, tokens - 1}):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ...quant.interleave import interleaved_index
 from ..case import UNIT, Expected, Fill, rounded
 
 Floats = npt.NDArray[np.float64]
@@ -24,22 +25,39 @@ def runs(indices: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def fill_floats(
-    start: int, indices: Iterable[int], seeds: Iterator[int]
+    start: int, indices: Iterable[int], seeds: Iterator[int], length: int | None = None
 ) -> tuple[tuple[Fill, ...], Floats]:
-    """Fills that put random float32 at elements `indices` (ascending) of a vector at byte `start`,
-    and their values."""
+    """Fills that put random float32 at values `indices` (ascending) of a vector at byte `start`,
+    and those values. `length`: the vector has so many values and is interleaved."""
+    wanted = np.array(list(indices))
+    stored = _stored(wanted, length)
+    order = np.argsort(stored)
     fills = tuple(
-        Fill(start + 4 * first, end - first, next(seeds), UNIT) for first, end in runs(indices)
+        Fill(start + 4 * first, end - first, next(seeds), UNIT)
+        for first, end in runs(stored[order].tolist())
     )
-    return fills, np.concatenate([f.data().view(np.float32) for f in fills]).astype(np.float64)
+    values = np.empty(wanted.size)
+    values[order] = np.concatenate([f.data().view(np.float32) for f in fills])
+    return fills, values
 
 
-def expect(binding: str, start: int, indices: Sequence[int], values: Floats) -> list[Expected]:
-    """What elements `indices` (ascending) of the float32 vector at byte `start` of a binding must
-    be."""
+def expect(
+    binding: str, start: int, indices: Sequence[int], values: Floats, length: int | None = None
+) -> list[Expected]:
+    """What values `indices` (ascending) of the float32 vector at byte `start` of a binding must be.
+    `length`: see fill_floats."""
+    stored = _stored(np.array(indices), length)
+    order = np.argsort(stored)
     found, at = [], 0
-    for first, end in runs(indices):
-        count = end - first
-        found.append(Expected(binding, start + 4 * first, rounded(values[at : at + count])))
-        at += count
+    for first, end in runs(stored[order].tolist()):
+        part = values[order[at : at + end - first]]
+        found.append(Expected(binding, start + 4 * first, rounded(part)))
+        at += end - first
     return found
+
+
+def _stored(indices: npt.NDArray[np.int64], length: int | None) -> npt.NDArray[np.int64]:
+    """Where the values stand in memory."""
+    if length is None:
+        return indices
+    return np.array([interleaved_index(int(i), length) for i in indices])

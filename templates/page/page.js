@@ -1,0 +1,110 @@
+/**
+ * The page of a compiled model: checks the device and loads the model; page/writer.js does the
+ * rest. A state shows the parts of index.html that name it in `data-when`:
+ *
+ *   checking → ready → loading → writing ⇄ generating ⇄ reading
+ *      ├ unsupported    └──────────┴── unloaded (an attempt failed or the GPU was lost)
+ *      └ unreachable (the bundle cannot be read)
+ */
+
+/** @import { Ability, Problem } from './mdst.d.ts' */
+
+// @ts-types="./mdst.d.ts"
+import { canRun, load, MdstError } from './mdst.js';
+import { adviceFor } from './page/advice.js';
+import { create, describe, element } from './page/elements.js';
+import { adapterName, modelFacts } from './page/facts.js';
+import { Failure } from './page/failure.js';
+import { formatBytes, formatLimit, sentence } from './page/format.js';
+import { readModel } from './page/model.js';
+import { ProgressRows } from './page/progress.js';
+import { View } from './page/view.js';
+import { Writer } from './page/writer.js';
+
+/** Bytes up to which a model is loaded unasked. */
+const SMALL = 50e6;
+
+const view = new View();
+const failure = new Failure();
+const rows = new ProgressRows(element('phases', HTMLElement));
+const writer = new Writer(view, failure, () => start());
+
+/** Tells what the model is and needs, and whether this device can run it. */
+async function check() {
+  view.go('checking');
+  try {
+    const ability = await canRun();
+    const model = await readModel();
+    document.title = model.name;
+    element('name', HTMLElement).textContent = model.name;
+    describe(element('facts', HTMLElement), modelFacts(model, ability));
+    if (ability.ok) offer(ability);
+    else refuse(ability.problems, ability.adapter !== null);
+  } catch (error) {
+    view.go('unreachable');
+    failure.show(error, check);
+  }
+}
+
+/** @param {Ability} ability */
+function offer(ability) {
+  const { bytes, files } = ability.download;
+  const size = formatBytes(bytes);
+  element('load', HTMLButtonElement).textContent = `Load ${size}`;
+  element('load-note', HTMLElement).textContent = `GPU: ${adapterName(ability.adapter)}`;
+  rows.files = files;
+  view.go('ready');
+  if (bytes < SMALL) start();
+}
+
+/**
+ * @param {Problem[]} problems
+ * @param {boolean} hasGpu
+ */
+function refuse(problems, hasGpu) {
+  const browser = { secure: isSecureContext, webgpu: 'gpu' in navigator, gpu: hasGpu };
+  element('problems', HTMLElement).replaceChildren(...problems.map(problemItem));
+  element('advice', HTMLElement).replaceChildren(
+    ...adviceFor(browser).map((step) => create('li', step)),
+  );
+  view.go('unsupported');
+}
+
+/** @param {Problem} problem */
+function problemItem({ what, needed, found, message }) {
+  const item = create('li', sentence(message));
+  if (typeof needed === 'number' && typeof found === 'number') {
+    const numbers = `Needed: ${formatLimit(what, needed)} · found: ${formatLimit(what, found)}`;
+    const line = create('p', numbers);
+    line.className = 'quiet';
+    item.append(line);
+  }
+  return item;
+}
+
+/** Loads the model. */
+async function start() {
+  const abort = new AbortController();
+  element('cancel', HTMLButtonElement).onclick = () => abort.abort();
+  failure.hide();
+  rows.clear();
+  view.go('loading');
+  try {
+    writer.take(
+      await load({ signal: abort.signal, onProgress: (progress) => rows.update(progress) }),
+    );
+  } catch (error) {
+    if (abort.signal.aborted) view.go('ready');
+    else if (error instanceof MdstError && error.code === 'unsupported_device') {
+      refuse(error.problems, true);
+    } else {
+      view.go('unloaded');
+      failure.show(error, start);
+    }
+  }
+}
+
+element('unserved', HTMLElement).hidden = true;
+element('load', HTMLButtonElement).addEventListener('click', start);
+element('recheck', HTMLButtonElement).addEventListener('click', check);
+check();

@@ -1,0 +1,70 @@
+/** Facts about the model, the device and the last text, as terms and values. */
+
+/** @import { Ability, AdapterInfo, Memory, Stats } from '../mdst.d.ts' */
+
+import { formatBytes, formatCount, formatLarge, formatRate, formatSeconds } from './format.js';
+
+/**
+ * What is known before the download.
+ *
+ * @param {{ architecture: string, parameters: number }} model
+ * @param {Ability} ability
+ * @returns {[string, string][]}
+ */
+export function modelFacts(model, ability) {
+  return [
+    ['Parameters', formatLarge(model.parameters)],
+    ['Download', formatBytes(ability.download.bytes)],
+    ['GPU memory', formatBytes(ability.memory.total)],
+    ['Context', `${formatCount(ability.context)} tokens`],
+    ['Architecture', model.architecture],
+  ];
+}
+
+/**
+ * What is known of a loaded model, and how fast its last answer was.
+ *
+ * @param {Stats} stats
+ * @returns {[string, string][]}
+ */
+export function deviceFacts(stats) {
+  const { last, load } = stats;
+  /** @type {[string, string][]} */
+  const facts = [];
+  if (last) {
+    facts.push(
+      ['Reading the text', formatRate(last.prefill_tokens_per_second)],
+      ['Writing', formatRate(last.decode_tokens_per_second)],
+    );
+  }
+  facts.push(
+    ['Loaded in', formatSeconds(load.total_seconds)],
+    ['Kernels', stats.tier],
+    ['Dispatches per token', formatCount(stats.dispatches_per_token)],
+    ['GPU', adapterName(stats.adapter)],
+    ['GPU memory', memoryText(stats.memory)],
+  );
+  for (const { tier, reason } of stats.refused) facts.push([`Why not ${tier}`, reason]);
+  return facts;
+}
+
+/**
+ * @param {AdapterInfo | null} adapter
+ * @returns {string}
+ */
+export function adapterName(adapter) {
+  if (!adapter) return 'unknown';
+  const { vendor, architecture, description, fallback } = adapter;
+  const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed';
+  return fallback ? `${name} (software, slow)` : name;
+}
+
+/**
+ * @param {Memory} memory
+ * @returns {string}
+ */
+function memoryText({ total, weights, kv }) {
+  const rest = total - weights - kv;
+  return `${formatBytes(total)}: weights ${formatBytes(weights)}, ` +
+    `context ${formatBytes(kv)}, rest ${formatBytes(rest)}`;
+}
