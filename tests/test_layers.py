@@ -67,6 +67,7 @@ DOORS = {
     "click": ("cli/",),
     "rich": ("cli/",),
     "gguf": ("gguf/", "quant/", "models/", "graph/", "text/"),
+    "esbuild_py": ("bundle/runtime_files.py",),
     "subprocess": (),
 }
 # The package's own reader is strict; the one of gguf trusts its input.

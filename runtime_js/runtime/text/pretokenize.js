@@ -41,7 +41,10 @@ function compiled(pattern) {
   try {
     return new RegExp(pattern, 'gu');
   } catch {
-    throw new MdstError('format', `the vocabulary file has a pattern that is not valid: ${pattern}`);
+    throw new MdstError(
+      'format',
+      `the vocabulary file has a pattern that is not valid: ${pattern}`,
+    );
   }
 }
 

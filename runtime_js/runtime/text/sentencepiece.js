@@ -8,8 +8,10 @@
 
 import { Heap } from './heap.js';
 
-/** @typedef {import('./compact.js').Vocabulary} Vocabulary */
-/** @typedef {import('./token_map.js').TokenMap} TokenMap */
+/**
+ * @import { Vocabulary } from './compact.js'
+ * @import { TokenMap } from './token_map.js'
+ */
 
 const UTF8 = new TextEncoder();
 const SPACE = '▁';

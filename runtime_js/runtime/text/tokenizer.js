@@ -13,7 +13,7 @@ import { TokenMap } from './token_map.js';
 
 export { expandVocabulary } from './compact.js';
 
-/** @typedef {import('./compact.js').Vocabulary} Vocabulary */
+/** @import { Vocabulary } from './compact.js' */
 
 /**
  * `special`: control and unknown tokens give their text, else nothing. `whole`: the ids are a text
