@@ -10,8 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..errors import InternalError
 from ..resources import folder
-from .kernel import Kernel, KernelParams, Tier
+from .kernel import MAX_WORKGROUP_BYTES, Kernel, KernelParams, Tier
 from .state import STATE
+from .workgroup_memory import workgroup_bytes
 
 
 def _require(condition: bool, message: str) -> str:
@@ -52,6 +53,10 @@ def render(params: KernelParams, tier: Tier) -> Kernel:
         subgroups=tier != "base",
         workgroup_size=params.workgroup(tier),
         bindings=params.bindings,
+    )
+    _require(
+        workgroup_bytes(text) <= MAX_WORKGROUP_BYTES,
+        f"{params.template} needs {workgroup_bytes(text)} bytes of workgroup memory",
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     return Kernel(f"{params.template}_{digest}", tier, params, text)
