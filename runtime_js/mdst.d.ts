@@ -189,8 +189,13 @@ export interface Stats {
     bytes: number;
   };
   /** Of the last request. */
-  last: (Timings & Usage & { tokens_per_submit: number; prefill_tokens_per_second: number;
-    decode_tokens_per_second: number }) | null;
+  last:
+    | (Timings & Usage & {
+      tokens_per_submit: number;
+      prefill_tokens_per_second: number;
+      decode_tokens_per_second: number;
+    })
+    | null;
 }
 
 export interface Engine {

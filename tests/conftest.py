@@ -20,10 +20,13 @@ from mdst.bundle.reader import Bundle
 from mdst.codegen.kernel import TIERS, Tier
 from mdst.compile import compile_model
 from mdst.errors import UnsupportedError
+from mdst.gguf import read_gguf
 from mdst.hosts.host import Host
 from mdst.hosts.numpy_host import NumpyHost
 from mdst.hosts.wgpu_device import Device
 from mdst.hosts.wgpu_host import WgpuHost
+from mdst.models.config import ModelConfig
+from mdst.models.decoder import Model, build_model
 from mdst.options import Options
 from mdst.quant.layout import format_named
 from mdst.report import Reporter
@@ -182,18 +185,50 @@ def write_tiny(
 def random_matrix(
     rng: np.random.Generator, type: GGMLQuantizationType, rows: int, cols: int
 ) -> npt.NDArray[Any]:
-    """Weights of about unit gain. gguf has no quantiser for K-quants: those are random blocks."""
+    """Weights of about unit gain. Types for which gguf has no quantiser are random blocks."""
     values = rng.normal(0, cols**-0.5, (rows, cols)).astype(np.float32)
-    if not type.name.endswith("_K"):
+    try:
         return values if type.name == "F32" else quantize(values, type)
+    except NotImplementedError:
+        pass
     format = format_named(type.name)
     blocks = rng.integers(0, 256, (rows, cols // format.block * format.bytes), np.uint8)
     records = blocks.reshape(-1).view(format.dtype)
-    # The mean size of a product of scale and code, by type.
-    records["d"] = cols**-0.5 / {"Q4_K": 250, "Q5_K": 500, "Q6_K": 1300}[type.name]
-    if "dmin" in format.dtype.fields:  # type: ignore[operator]
-        records["dmin"] = records["d"] * (7.5 if type.name == "Q4_K" else 15.5)
+    below = {"Q2_K": 1.5, "Q4_K": 7.5, "Q5_K": 15.5}.get(type.name, 0)  # centres the codes
+    numbers = [field for field in format.fields if field.number]
+    for field in numbers:
+        if field.number == "ue4m3":  # scales of about 1/64
+            records[field.name] = rng.integers(16, 24, records[field.name].shape)
+        elif field.number == "split f16":  # 2^-7, in the top nibbles
+            records[field.name] = records[field.name] & 0x0FFF | np.array([0, 0, 0, 0x2000])
+        else:
+            records[field.name] = below if field.name == "dmin" else 1
+    size = cols**-0.5 / np.std(reference_decode(blocks, type))
+    for field in numbers:
+        if field.number == "f16":
+            records[field.name] *= np.float16(size)
     return blocks
+
+
+def reference_decode(raw: npt.NDArray[Any], type: GGMLQuantizationType) -> npt.NDArray[np.float32]:
+    """What blocks mean by gguf, not by us: float32 [rows, cols] of rows as GGUFReader gives them.
+    Q1_0, which gguf has no code for, is written out bit by bit (ggml-common.h, `block_q1_0`)."""
+    if type is not GGMLQuantizationType.Q1_0:
+        with np.errstate(all="ignore"):
+            return dequantize(raw, type)
+    rows = []
+    for row in raw:
+        weights: list[np.float32] = []
+        for block in row.reshape(-1, 18):
+            d = np.float32(block[:2].view("<f2")[0])
+            weights += [d if block[2 + j // 8] >> (j % 8) & 1 else -d for j in range(128)]
+        rows.append(weights)
+    return np.array(rows, np.float32)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Callable[[npt.NDArray[Any], GGMLQuantizationType], npt.NDArray[np.float32]]:
+    return reference_decode
 
 
 @pytest.fixture(scope="session")
@@ -203,13 +238,24 @@ def weights_of() -> Callable[[Path], dict[str, npt.NDArray[np.float32]]]:
     @cache
     def load(path: Path) -> dict[str, npt.NDArray[np.float32]]:
         return {
-            tensor.name: dequantize(tensor.data, tensor.tensor_type).reshape(
+            tensor.name: reference_decode(tensor.data, tensor.tensor_type).reshape(
                 tuple(int(dim) for dim in reversed(tensor.shape))
             )
             for tensor in GGUFReader(path).tensors
         }
 
     return load
+
+
+@pytest.fixture(scope="session")
+def model_of(tiny_model: Callable[..., Path]) -> Callable[..., Model]:
+    """`build(architecture, window=…, …)`: the graph of a `tiny_model`."""
+
+    def build(architecture: str = "llama", window: int = 128, **choices: Any) -> Model:
+        with read_gguf(tiny_model(architecture, **choices)) as file:
+            return build_model(file, ModelConfig.from_gguf(file), window)
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from .bundle.assemble import make_manifest, wgsl_file, wgsl_name
 from .bundle.graph_file import graph_json
+from .bundle.page import page_files
 from .bundle.shards import Source, write_shards
 from .bundle.writer import BundleWriter
 from .codegen.generate import generate_code
+from .errors import naming, printable
 from .gguf import read_gguf
 from .graph.text import operators, text
 from .models.config import ModelConfig
@@ -33,7 +35,7 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
     Raises MdstError of the fitting kind; then `out` is as it was before.
     """
     dump = Dump(options.dump)
-    with read_gguf(source) as file:
+    with naming(printable(source.name)), read_gguf(source) as file:
         config = ModelConfig.from_gguf(file)
         vocabulary = Vocabulary.from_metadata(file.metadata)
         window = options.window(config.context_length)
@@ -61,6 +63,8 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
             writer.write("answers.json", answers_json(answers).encode())
             for tier in code:
                 writer.write(wgsl_name(tier.tier), wgsl_file(tier).encode())
+            for name, data in page_files(options.weights_url, report).items():
+                writer.write(name, data)
             checked += validate_model(writer.folder, plan.weight_bytes, options, report)
     fused = operators(plan.program("decode").graph)
     return Summary(manifest, types_used(file.tensors), fused, checked, writer.moved_aside)

@@ -7,6 +7,8 @@ what to do. The command line prints `mdst-compile: error[ID]: MESSAGE` and, if a
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -56,6 +58,17 @@ class InternalError(MdstError):
     """A check of our own failed: a bug here, never in the file."""
 
     exit_code = 70
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Puts `file` (already printable) in front of errors about its content that do not name it."""
+    try:
+        yield
+    except (MalformedError, UnsupportedError) as error:
+        if file not in error.message:
+            error.message = f"{file}: {error.message}"
+        raise
 
 
 def printable(name: str | bytes, limit: int = 80) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import CannotWriteError, printable
 
 
 class Reporter:
@@ -24,8 +28,19 @@ class Dump:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         if folder:
-            folder.mkdir(parents=True, exist_ok=True)
+            with _writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, name: str, text: str) -> None:
         if self._folder:
-            (self._folder / name).write_text(text, encoding="utf-8")
+            with _writing(self._folder / name):
+                (self._folder / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise CannotWriteError("DUMP001", f"{printable(str(path), limit=400)}: {reason}") from error

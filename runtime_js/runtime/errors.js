@@ -20,24 +20,25 @@ export class MdstError extends Error {
 }
 
 /**
- * @typedef {{ code: ErrorCode | null, name: string, message: string, problems: Problem[] }} PlainError
+ * What a message can carry of an error; `code` is null for errors of other classes, of which the
+ * stack tells where a bug is.
  *
- * @param {unknown} error
- * @returns {PlainError} what a message can carry; `code` is null for errors of other classes
+ * @typedef {{ code: ErrorCode | null, name: string, message: string, problems: Problem[],
+ *   stack: string }} PlainError
  */
+
+/** @param {unknown} error @returns {PlainError} */
 export function toPlain(error) {
-  if (error instanceof MdstError) {
-    const { code, name, message, problems } = error;
-    return { code, name, message, problems };
-  }
-  const { name, message } = error instanceof Error ? error : new Error(String(error));
-  return { code: null, name, message, problems: [] };
+  const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+  const known = error instanceof MdstError;
+  const { code, problems } = known ? error : { code: null, problems: [] };
+  return { code, name, message, problems, stack };
 }
 
 /** @param {PlainError} plain @returns {Error} */
-export function fromPlain({ code, name, message, problems }) {
+export function fromPlain({ code, name, message, problems, stack }) {
   if (code !== null) return new MdstError(code, message, { problems });
-  return Object.assign(new Error(message), { name });
+  return Object.assign(new Error(message), { name, stack });
 }
 
 /** @param {AbortSignal | undefined} signal @throws {MdstError} 'aborted' */

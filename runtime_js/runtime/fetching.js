@@ -52,7 +52,10 @@ export async function fetchShard(folder, shard, signal, onBytes) {
     reason = problem;
     count(-counted);
   }
-  throw new MdstError('integrity', `weights/${shard.sha256}.bin is not what was compiled: ${reason}`);
+  throw new MdstError(
+    'integrity',
+    `weights/${shard.sha256}.bin is not what was compiled: ${reason}`,
+  );
 }
 
 /** @param {Uint8Array<ArrayBuffer>} bytes @param {Shard} shard */
@@ -138,7 +141,8 @@ function concatenated(first, second) {
 
 /** @template T @param {Promise<T>} promise @returns {Promise<T>} */
 async function withinSilence(promise) {
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const silence = new Promise((_, reject) => {
     const say = () => reject(new Error(`nothing arrived for ${SILENCE / 1000} seconds`));
     timer = setTimeout(say, SILENCE);

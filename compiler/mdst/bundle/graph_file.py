@@ -45,6 +45,6 @@ def parse_graph(text: str) -> tuple[Graph, dict[str, list[StoredPiece]]]:
             for name, places in data["tensors"].items()
         }
         graph = data["graph"]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedError("MANIFEST003", f"graph.json is not valid: {error}") from error
     return from_data(graph), tensors

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,15 +97,16 @@ def present(out: Path) -> Iterator[str]:
             yield os.path.relpath(os.path.join(folder, name), out)
 
 
-def verify_tree(out: Path) -> int:
-    """Reads every file of the bundle again and returns how many there are.
+def verify_tree(out: Path, wanted: Callable[[str], bool] = lambda name: True) -> int:
+    """Reads every file of the bundle again, or those whose names are `wanted`, and returns how many
+    there are.
 
     Raises MalformedError (BUNDLE003) that names files changed, missing or not listed; and what
     `read_listing` raises.
     """
-    files = read_listing(out)
+    files = {name: entry for name, entry in read_listing(out).items() if wanted(name)}
     try:
-        found = set(present(out)) - {LISTING}
+        found = set(filter(wanted, present(out))) - {LISTING}
         problems = [(name, "not in the list") for name in found - files.keys()]
         for name, entry in files.items():
             problem = _problem(out / name, entry) if name in found else "missing"

@@ -176,7 +176,7 @@ def parse_manifest(text: str) -> Manifest:
                 hint="compile the model again",
             )
         manifest: Manifest = _build(Manifest, data)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise MalformedError("MANIFEST002", f"manifest.json is not valid: {error}") from error
     return manifest
 

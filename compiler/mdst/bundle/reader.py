@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..errors import CannotReadError, MalformedError, UsageError, printable
 from ..text.compact import expand
 from ..text.vocabulary import Vocabulary
+from .listing import verify_tree
 from .manifest import Manifest, Shard, Tier, parse_manifest
 
 KERNEL_MARK = "//! kernel "
@@ -37,13 +38,18 @@ class Bundle:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path, weights: Path | None = None) -> Bundle:
-        """`weights`: where the shards are when they are not in the bundle.
+    def open(cls, path: Path, weights: Path | None = None, *, check: bool = True) -> Bundle:
+        """`weights`: where the shards are when they are not in the bundle. `check`: every other
+        file is held against the bundle's list of files first.
 
         Raises UsageError when `path` is no bundle, MalformedError when it is a broken one.
         """
         if not (path / "manifest.json").is_file():
-            raise UsageError("OPEN001", f"{printable(str(path))} is not a compiled model")
+            raise UsageError(
+                "OPEN001", f"{printable(str(path), limit=400)} is not a compiled model"
+            )
+        if check:
+            verify_tree(path, lambda name: not name.startswith("weights/"))
         manifest = parse_manifest(_read(path / "manifest.json").decode("utf-8", "replace"))
         return cls(path, weights or path / "weights", manifest)
 
@@ -91,4 +97,4 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = error.strerror or error
-        raise CannotReadError("OPEN004", f"{printable(str(path))}: {reason}") from error
+        raise CannotReadError("OPEN004", f"{printable(str(path), limit=400)}: {reason}") from error

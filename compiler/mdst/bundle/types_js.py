@@ -23,7 +23,7 @@ _WIDTH = 100
 
 
 def declarations() -> str:
-    """An exported interface for Manifest and every dataclass in it, what is used before its user."""
+    """An exported interface for Manifest and each dataclass in it, what is used before its user."""
     found: dict[type, str] = {}
     _declare(Manifest, found)
     return _HEAD + "".join(f"\n{text}" for text in found.values())

@@ -22,6 +22,7 @@ from .ops import (
     Attention,
     Bias,
     Cache,
+    Carried,
     Concat,
     Constant,
     Embed,
@@ -56,7 +57,8 @@ class History:
 @dataclass
 class Run:
     """One run over `tokens` [T] that stand at `position`. `constant` gives a named tensor as
-    float32 rows; `rows` gives chosen rows of a named table. `sinks`: see graph.ops.Cache."""
+    float32 rows; `rows` gives chosen rows of a named table; `carried` are values of runs before.
+    `sinks`: see graph.ops.Cache."""
 
     tokens: npt.NDArray[np.int64]
     position: int
@@ -65,6 +67,7 @@ class Run:
     caches: dict[int, History]
     kv_format: Literal["f16", "f32"] = "f32"
     sinks: int = 0
+    carried: Mapping[str, Array] = field(default_factory=dict)
 
 
 def interpret(graph: Graph, run: Run, wanted: str) -> Array:
@@ -233,6 +236,7 @@ _Rule = Callable[[Any, tuple[Array, ...], Run], Array]
 
 _RULES: Mapping[type[Op], _Rule] = {
     Tokens: lambda op, inputs, run: run.tokens.astype(np.float32),
+    Carried: lambda op, inputs, run: run.carried[op.name],
     RmsNorm: lambda op, inputs, run: rms_norm(inputs[0], inputs[1], op.epsilon),
     HeadNorm: lambda op, inputs, run: head_norm(inputs[0], inputs[1], op.epsilon),
     MatMul: lambda op, inputs, run: inputs[0] @ inputs[1].T,

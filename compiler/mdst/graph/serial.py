@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from ..errors import MalformedError
+from ..errors import InternalError, MalformedError
 from . import fused, ops
 from .graph import Graph, Value
+from .verify import verify
 
 _CLASSES = {
     cls.__name__: cls
@@ -37,14 +38,23 @@ def from_data(data: Any) -> Graph:
         graph = Graph(data["name"])
         values: list[Value] = []
         for node in data["nodes"]:
-            inputs = [Value(values[i].node, output) for i, output in node["inputs"]]
+            inputs = [_value(graph, values, place) for place in node["inputs"]]
             values.append(graph.add(_decode(node["op"]), *inputs, label=node["label"]))
         graph.outputs = {
-            name: Value(values[i].node, output) for name, (i, output) in data["outputs"].items()
+            name: _value(graph, values, place) for name, place in data["outputs"].items()
         }
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        verify(graph)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, InternalError) as error:
         raise MalformedError("GRAPH002", f"not a graph: {error!r}") from error
     return graph
+
+
+def _value(graph: Graph, values: list[Value], place: tuple[int, int]) -> Value:
+    number, output = place
+    value = Value(values[number].node, output)
+    if number < 0 or not 0 <= output < len(graph.types(value.node)):
+        raise IndexError(f"no output {output} of node {number}")
+    return value
 
 
 def _encode(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import cast
 
 from ..bundle.reader import Bundle
 from ..codegen.kernel import TIERS, Tier
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, UsageError
 from .host import Host
 from .numpy_host import NumpyHost
 from .wgpu_device import best_tier
@@ -19,6 +19,8 @@ def open_host(bundle: Bundle, name: str, tier: str | None, tell: Callable[[str],
     `tier`: None for the best that the adapter has. Raises UnsupportedError when a GPU is asked for
     and there is none."""
     if name == "numpy":
+        if tier is not None:
+            raise UsageError("HOST003", "--tier chooses kernels, and the numpy host has none")
         return NumpyHost(bundle)
     offered = {t.name for t in bundle.manifest.tiers}
     best = best_tier([t for t in TIERS if t in offered])

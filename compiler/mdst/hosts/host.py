@@ -20,12 +20,13 @@ END, FULL = 1, 2
 @dataclass(frozen=True, slots=True)
 class Request:
     """How to generate. `end_ids` end the text; `slide`: go on when the context is full, keeping the
-    first `sinks` tokens in sight, else stop."""
+    first `sinks` tokens in sight, else stop; `bias` float32 [vocabulary] is added to the logits."""
 
     sampling: SamplingParams = field(default_factory=SamplingParams)
     end_ids: tuple[int, ...] = ()
     slide: bool = True
     sinks: int = 4
+    bias: npt.NDArray[np.float32] | None = None
 
 
 class Host(ABC):
@@ -49,7 +50,7 @@ class Host(ABC):
         self.tokens: list[int] = []
         self.position = self.step = self.done = 0
         self.counts = np.zeros(vocabulary, np.uint32)
-        self.bias = np.zeros(vocabulary, np.float32)
+        self.bias = np.zeros(vocabulary, np.float32) if request.bias is None else request.bias
 
     @property
     def limit(self) -> int:

@@ -13,8 +13,8 @@ def fuse_qkv_rope(graph: Graph) -> Graph:
         k ─ [norm] ─ kv_write ─ cache      →       k ┼ concat ─ qkv_rope
         v ───────────┘                             v ┘              └ cache
 
-    Left alone when only one of q and k is normalised, when the two norms differ in epsilon, or when
-    a value in between has another user.
+    Left alone when only one of q and k is normalised, when the two norms differ in epsilon, when q
+    and k turn by different tables, or when a value in between has another user.
     """
     result = graph.copy()
     for node in graph:
@@ -34,7 +34,9 @@ def _fuse(graph: Graph, write: int) -> None:
     if graph.op(rotated.node) != Rope(op.rotary) or graph.single_user(rotated) is None:
         return
     q, table = graph.inputs(rotated.node)
-    k, v, _ = graph.inputs(write)
+    k, v, key_table = graph.inputs(write)
+    if graph.op(table.node) != graph.op(key_table.node):
+        return
     norm: float | None = None
     weights: tuple[Value, ...] = ()
     q_norm, k_norm = graph.op(q.node), graph.op(k.node)

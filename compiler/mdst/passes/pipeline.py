@@ -20,8 +20,8 @@ def run_passes(graph: Graph, phase: str, observe: Observer | None = None) -> Gra
     for number, each in enumerate(PIPELINES[phase], 1):
         graph = each(graph)
         graph.name = phase
-        graph.remove_dead()
         verify(graph)
+        graph.remove_dead()
         if observe:
             observe(f"{phase}-{number:02}-{each.__name__}", graph)
     return graph

@@ -111,16 +111,22 @@ def make_plan(
             if output in pinned:
                 places[value] = pinned[output]
         programs.append(PlannedProgram(name, graph, tokens, places))
-    if peak > MAX_BUFFER:
-        raise UnsupportedError(
-            "PLAN003",
-            f"activations need {peak} bytes, more than a buffer's {MAX_BUFFER}",
-            hint="choose a smaller --chunk",
-        )
+    _check_arena(programs, peak)
     cache_views, kv_buffers = _place_caches(caches)
     weight_buffers = {weight_buffer(i): size for i, size in enumerate(weights.buffers)}
     buffers = {**weight_buffers, **kv_buffers, "arena": max(peak, 256), **fixed}
     return Plan(sizes, weights, tuple(programs), cache_views, pinned, buffers)
+
+
+def _check_arena(programs: Sequence[PlannedProgram], peak: int) -> None:
+    largest = max((view.size for p in programs for view in p.places.values()), default=0)
+    for size, limit, what in ((peak, MAX_BUFFER, "buffer"), (largest, MAX_BINDING, "binding")):
+        if size > limit:
+            raise UnsupportedError(
+                "PLAN003",
+                f"activations need a {what} of {size} bytes, more than the {limit} of any device",
+                hint="choose a smaller --chunk",
+            )
 
 
 def _pin(graphs: Sequence[tuple[str, Graph, int]]) -> tuple[dict[str, View], int]:

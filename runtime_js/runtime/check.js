@@ -1,0 +1,127 @@
+/**
+ * Whether a device can run a bundle, in numbers, before anything is downloaded.
+ *
+ * @import { Manifest, Tier } from './manifest.d.ts'
+ * @import { AdapterInfo, Problem } from '../mdst.d.ts'
+ */
+
+import { MdstError } from './errors.js';
+import { sleep } from './fetching.js';
+
+/** WebGPU's default limits, on which all kernels rely. */
+const LEAST = /** @type {const} */ ({
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 16_384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupsPerDimension: 65_535,
+});
+
+const NO_ADAPTER = 3000; // milliseconds in which an adapter may still turn up
+const ONLY_A_CPU = 400; // and in which a GPU may still take the place of a CPU
+const PAUSE = 200;
+
+/**
+ * Chrome's first answers can be null, or a CPU although there is a GPU.
+ *
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<GPUAdapter | null>}
+ */
+export async function findAdapter(signal) {
+  const gpu = navigator.gpu;
+  if (!gpu) return null;
+  const started = performance.now();
+  for (;;) {
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    const limit = adapter === null ? NO_ADAPTER : isFallback(adapter) ? ONLY_A_CPU : 0;
+    if (performance.now() - started >= limit || signal?.aborted) return adapter;
+    await sleep(PAUSE, signal);
+  }
+}
+
+/** @param {GPUAdapter} adapter */
+function isFallback(adapter) {
+  const { isFallbackAdapter, architecture } = adapter.info;
+  return isFallbackAdapter === true || architecture === 'swiftshader';
+}
+
+/** @param {GPUAdapter} adapter @returns {AdapterInfo} */
+export function describe(adapter) {
+  const { vendor, architecture, description } = adapter.info;
+  return { vendor, architecture, description, fallback: isFallback(adapter) };
+}
+
+/**
+ * @param {Manifest} manifest
+ * @returns {Record<string, number>} the device limits that a bundle needs; WebGPU gives no device
+ *   less than its defaults, whatever is asked for
+ */
+export function neededLimits(manifest) {
+  return { ...LEAST, ...manifest.limits };
+}
+
+/**
+ * @param {Manifest} manifest
+ * @param {GPUAdapter | null} adapter
+ * @param {string} [wanted] name of the tier that was asked for
+ * @returns {Problem[]} why the device cannot run the bundle; [] when it can
+ */
+export function findProblems(manifest, adapter, wanted) {
+  if (adapter === null) return [noAdapter()];
+  /** @type {Problem[]} */
+  const problems = [];
+  for (const [what, needed] of Object.entries(neededLimits(manifest))) {
+    const found = Number(/** @type {any} */ (adapter.limits)[what]);
+    if (found < needed) {
+      const message = `the GPU's ${what} is ${found}, but this model needs ${needed}`;
+      problems.push({ what, needed, found, message });
+    }
+  }
+  if (usableTiers(manifest, adapter, wanted).length === 0) problems.push(noTier(manifest, wanted));
+  return problems;
+}
+
+/** @returns {Problem} */
+function noAdapter() {
+  if (navigator.gpu) {
+    const message = 'the browser has WebGPU, but found no GPU that it may use';
+    return { what: 'GPUAdapter', needed: 'a GPU', found: 'none', message };
+  }
+  const secure = globalThis.isSecureContext
+    ? 'this browser has no WebGPU'
+    : 'WebGPU needs a page from https or localhost';
+  return { what: 'navigator.gpu', needed: 'WebGPU', found: 'none', message: secure };
+}
+
+/** @param {Manifest} manifest @param {string} [wanted] @returns {Problem} */
+function noTier(manifest, wanted) {
+  const tier = manifest.tiers.find(({ name }) => name === wanted) ?? manifest.tiers[0];
+  const needed = tier.features.join(', ');
+  const message = `the GPU lacks ${needed}, which the kernels of tier ${tier.name} need`;
+  return { what: 'features', needed, found: 'none', message };
+}
+
+/**
+ * @param {Manifest} manifest
+ * @param {GPUAdapter} adapter
+ * @param {string} [wanted]
+ * @returns {Tier[]} the tiers that the adapter has the features of, best first
+ * @throws {MdstError} 'invalid_request' when no tier has the wanted name
+ */
+export function usableTiers(manifest, adapter, wanted) {
+  const names = manifest.tiers.map((tier) => tier.name);
+  if (wanted !== undefined && !names.includes(wanted)) {
+    const message = `there is no tier ${JSON.stringify(wanted)} (there are: ${names.join(', ')})`;
+    throw new MdstError('invalid_request', message);
+  }
+  return manifest.tiers
+    .filter((tier) => wanted === undefined || tier.name === wanted)
+    .filter((tier) => tier.features.every((feature) => adapter.features.has(feature)))
+    .reverse();
+}
+
+/** @param {Problem[]} problems @returns {MdstError} */
+export function unsupported(problems) {
+  const message = problems.map((problem) => problem.message).join('; ');
+  return new MdstError('unsupported_device', message, { problems });
+}

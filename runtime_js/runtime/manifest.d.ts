@@ -1,0 +1,126 @@
+// Generated from compiler/mdst/bundle/manifest.py by `python -m mdst.bundle.types_js`.
+
+/** What the model is. `name` is untrusted text. */
+export interface ModelInfo {
+  name: string;
+  architecture: string;
+  parameters: number;
+  layers: number;
+  vocabulary: number;
+  trained_context: number;
+}
+
+/**
+ * `window`: tokens that attention sees and that `tokens` keeps. `ahead`: tokens that may be
+ * processed after a position before the position must not be returned to. `chunk`: most tokens of a
+ * prefill run. `sinks` and `max_sinks`: first tokens kept when the window slides.
+ */
+export interface Context {
+  window: number;
+  ahead: number;
+  chunk: number;
+  sinks: number;
+  max_sinks: number;
+  max_position: number;
+}
+
+/** Device limits that the bundle needs, by their names in WebGPU. */
+export interface Limits {
+  maxBufferSize: number;
+  maxStorageBufferBindingSize: number;
+}
+
+/**
+ * A GPU buffer; `kind` is weights, kv, arena, state, tokens, counts or bias. All start as zeros.
+ */
+export interface Buffer {
+  name: string;
+  kind: string;
+  size: number;
+}
+
+/** What a binding sees: `size` bytes at `offset` of buffer number `buffer`. */
+export interface View {
+  buffer: number;
+  offset: number;
+  size: number;
+}
+
+/**
+ * A compute shader by its name in the tier's WGSL file. `access` per binding: read or read_write.
+ */
+export interface KernelInfo {
+  name: string;
+  access: string[];
+}
+
+/** One dispatch: kernel and views by number, workgroups in three dimensions. */
+export interface Step {
+  kernel: number;
+  views: number[];
+  grid: number[];
+  label: string;
+}
+
+/**
+ * Steps to dispatch in order for runs of up to `tokens` tokens. `phase` is prefill (of which there
+ * may be several sizes), prefill_logits, decode, decode_logits or sample.
+ */
+export interface Program {
+  name: string;
+  phase: string;
+  tokens: number;
+  steps: Step[];
+}
+
+/**
+ * The kernels and programs for devices with `features` (names of WebGPU's GPUFeatureName). `wgsl`
+ * holds all kernels, each after a line `//! kernel NAME`.
+ */
+export interface Tier {
+  name: string;
+  features: string[];
+  wgsl: string;
+  kernels: KernelInfo[];
+  programs: Program[];
+}
+
+/** A file weights/`sha256`.bin: `size` bytes that go to `offset` of buffer number `buffer`. */
+export interface Shard {
+  sha256: string;
+  size: number;
+  buffer: number;
+  offset: number;
+}
+
+/** Shards in the order of first use, and the programs that need them. */
+export interface WeightSet {
+  name: string;
+  programs: string[];
+  shards: Shard[];
+}
+
+/** `count` values of `type` (u32 or f32) at `offset` of the state buffer. */
+export interface Field {
+  name: string;
+  type: string;
+  offset: number;
+  count: number;
+}
+
+/** Everything that a host needs to load and run the model. */
+export interface Manifest {
+  format: number;
+  compiler: string;
+  model: ModelInfo;
+  context: Context;
+  kv: string;
+  limits: Limits;
+  buffers: Buffer[];
+  views: View[];
+  tiers: Tier[];
+  weights: WeightSet[];
+  weights_url: string | null;
+  state: Field[];
+  logits: number;
+}

@@ -1,0 +1,91 @@
+/**
+ * Programs of a tier as flat lists of dispatches, bound once.
+ *
+ * @import { Manifest, Program, Tier } from './manifest.d.ts'
+ * @import { Device } from './device.js'
+ * @import { Kernel } from './pipelines.js'
+ */
+
+import { MdstError } from './errors.js';
+
+/**
+ * @typedef {{ pipeline: GPUComputePipeline, group: GPUBindGroup, grid: number[] }} Dispatch
+ * @typedef {{
+ *   prefill: { tokens: number, steps: Dispatch[] }[],
+ *   prefillLogits: Dispatch[],
+ *   decode: Dispatch[],
+ *   decodeLogits: Dispatch[],
+ *   sample: Dispatch[],
+ * }} Programs `prefill` by growing number of tokens
+ */
+
+/**
+ * @param {Device} device
+ * @param {Manifest} manifest
+ * @param {Tier} tier
+ * @param {Kernel[]} kernels
+ * @param {GPUBuffer[]} buffers
+ * @returns {Programs}
+ */
+export function bindPrograms(device, manifest, tier, kernels, buffers) {
+  const views = manifest.views.map(({ buffer, offset, size }) => (
+    { buffer: buffers[buffer], offset, size }
+  ));
+  /** @type {Map<GPUBindGroupLayout, Map<string, GPUBindGroup>>} */
+  const groups = new Map();
+  /** @param {GPUBindGroupLayout} layout @param {number[]} numbers */
+  const groupOf = (layout, numbers) => {
+    const ofLayout = groups.get(layout) ?? new Map();
+    groups.set(layout, ofLayout);
+    const key = numbers.join();
+    const group = ofLayout.get(key) ?? device.gpu.createBindGroup({
+      layout,
+      entries: numbers.map((number, binding) => ({ binding, resource: views[number] })),
+    });
+    ofLayout.set(key, group);
+    return group;
+  };
+  /** @param {Program} program */
+  const bind = (program) =>
+    program.steps.map((step) => {
+      const { pipeline, layout } = kernels[step.kernel];
+      return { pipeline, group: groupOf(layout, step.views), grid: step.grid };
+    });
+  /** @param {string} phase */
+  const one = (phase) => {
+    const program = tier.programs.find((each) => each.phase === phase);
+    if (program === undefined) throw new MdstError('format', `there is no program ${phase}`);
+    return bind(program);
+  };
+  return {
+    prefill: tier.programs
+      .filter((program) => program.phase === 'prefill')
+      .sort((a, b) => a.tokens - b.tokens)
+      .map((program) => ({ tokens: program.tokens, steps: bind(program) })),
+    prefillLogits: one('prefill_logits'),
+    decode: one('decode'),
+    decodeLogits: one('decode_logits'),
+    sample: one('sample'),
+  };
+}
+
+/**
+ * All dispatches in one compute pass.
+ *
+ * @param {GPUCommandEncoder} encoder
+ * @param {Dispatch[]} steps
+ * @param {number} [repeat]
+ */
+export function encode(encoder, steps, repeat = 1) {
+  const pass = encoder.beginComputePass();
+  let pipeline = null;
+  let group = null;
+  for (let turn = 0; turn < repeat; turn += 1) {
+    for (const step of steps) {
+      if (step.pipeline !== pipeline) pass.setPipeline(pipeline = step.pipeline);
+      if (step.group !== group) pass.setBindGroup(0, group = step.group);
+      pass.dispatchWorkgroups(step.grid[0], step.grid[1], step.grid[2]);
+    }
+  }
+  pass.end();
+}

@@ -1,0 +1,101 @@
+"""Times a compiled model in headless Chromium: load, prefill, decode.
+
+    python3 tests/bench/browser.py OUT [--chromium PATH] [--gpu vulkan|swiftshader] [--query Q]
+
+Serves OUT at /bundle/ and browser.html beside this file at /, opens it, prints what it reports.
+Only the standard library is needed. Check `vendor` in the first line before believing a number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--enable-unsafe-webgpu",
+]
+GPU = {
+    # A discrete GPU on Linux without a display.
+    "vulkan": [
+        "--enable-features=Vulkan",
+        "--use-angle=vulkan",
+        "--disable-vulkan-surface",
+        "--ignore-gpu-blocklist",
+        "--disable-gpu-watchdog",
+    ],
+    "swiftshader": ["--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"],
+}
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Files of two folders; what is POSTed is printed, and /done ends the run."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, *args: object, bundle: Path, done: threading.Event) -> None:
+        self.bundle, self.done = bundle, done
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def translate_path(self, path: str) -> str:
+        parts = [p for p in path.split("?")[0].split("/") if p not in ("", ".", "..")]
+        inside = parts[:1] == ["bundle"]
+        return str((self.bundle if inside else HERE).joinpath(*parts[inside:]))
+
+    def do_POST(self) -> None:
+        size = int(self.headers.get("content-length", 0))
+        print(self.rfile.read(size).decode("utf-8", "replace"), flush=True)
+        if self.path == "/done":
+            self.done.set()
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+def main() -> int:
+    """0 when the page reported that it was done."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--gpu", choices=sorted(GPU), default="vulkan")
+    parser.add_argument("--query", default="")
+    parser.add_argument("--limit", type=float, default=240, help="seconds")
+    args = parser.parse_args()
+    done = threading.Event()
+    handler = partial(Handler, bundle=args.out.resolve(), done=done)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/browser.html?{args.query}"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [args.chromium, *FLAGS, *GPU[args.gpu], f"--user-data-dir={profile}", url]
+        browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        begin = time.monotonic()
+        while not done.wait(0.1) and time.monotonic() - begin < args.limit:
+            if browser.poll() is not None:
+                break
+        browser.kill()
+        browser.wait()
+    if not done.is_set():
+        print(f"not done after {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    return 0 if done.is_set() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

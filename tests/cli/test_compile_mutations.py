@@ -1,0 +1,112 @@
+"""Damaged files through the whole compiler: a verdict, one line, nothing written."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mdst
+from mdst.cli.compile import command
+from mdst.hosts.wgpu_device import best_tier
+
+Invoke = Callable[..., Any]
+SCRIPT = Path(__file__).parents[2].parent / "shared" / "mutations" / "mutate_gguf.py"
+SECONDS = 5
+"""Hang guard per file."""
+
+
+def mutations() -> dict[str, tuple[bytes, str, str]]:
+    """Name → (content, expected verdict, layer); empty without the shared files."""
+    if not SCRIPT.exists():
+        return {}
+    spec = importlib.util.spec_from_file_location("mutate_gguf", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, tuple[bytes, str, str]] = module.M
+    return found
+
+
+MUTATIONS = mutations()
+pytestmark = pytest.mark.skipif(not MUTATIONS, reason="../shared/mutations is absent")
+
+REFUSED = (3, 4, 5)
+CODES = {"reject": REFUSED, "accept": (0,), "warn": (0,), "either": (0, *REFUSED)}
+
+
+def check_contract(done: Any, folder: Path, before: set[str]) -> None:
+    """What holds for every compile, whatever became of it."""
+    assert "Traceback" not in done.out + done.err
+    errors = re.findall(r"^mdst-compile: error\[\w+\]: .+$", done.err, re.MULTILINE)
+    if done.code == 0:
+        assert not errors
+        assert (folder / "out/manifest.json").exists()
+        return
+    assert done.code in REFUSED
+    assert len(errors) == 1
+    assert done.out == ""
+    lines = done.err.splitlines()
+    assert all(line == errors[0] or line.startswith(("hint: ", "warning: ")) for line in lines), (
+        lines
+    )
+    assert "x.gguf" in errors[0]
+    assert errors[0].isprintable()
+    assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_every_mutation(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    content, expected, _ = MUTATIONS[name]
+    (tmp_path / "x.gguf").write_bytes(content)
+    start = time.monotonic()
+    done = invoke(
+        command, "mdst-compile", tmp_path / "x.gguf", tmp_path / "out", "-q", "--validate", "none"
+    )
+    assert time.monotonic() - start < SECONDS
+    check_contract(done, tmp_path, {"x.gguf"})
+    if name.startswith("tmpl_"):
+        return  # templates are kept as they are
+    assert done.code in CODES[expected]
+    if expected == "warn":
+        assert "warning: " in done.err
+
+
+SAMPLE = [
+    *("valid", "bad_magic", "lfs_pointer", "version_bigendian", "n_tensors_neg1", "trunc_mid_kv"),
+    *("key_len_2e40", "arr_u8_len_2e62", "trunc_last_byte", "key_dup", "trailing_garbage"),
+    *("block_count_2", "tensor_missing", "weights_nan", "weights_inf"),
+]
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_sample_as_a_program(tmp_path: Path, name: str) -> None:
+    """With all checks that a compile makes by default."""
+    content, expected, _ = MUTATIONS[name]
+    (tmp_path / "x.gguf").write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-c", "from mdst.cli.compile import main; main()", "x.gguf", "out", "-q"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(mdst.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    class Ended:
+        code, out, err = done.returncode, done.stdout, done.stderr
+
+    check_contract(Ended, tmp_path, {"x.gguf"})
+    assert done.returncode in CODES[expected]
+    if best_tier(["base"]) is None and done.returncode == 0:
+        assert "kernels are not checked" in done.stderr

@@ -1,0 +1,56 @@
+import { assert, assertEquals, assertFails } from './assert.js';
+import { findProblems, neededLimits, usableTiers } from '../../runtime_js/runtime/check.js';
+
+const MIB = 2 ** 20;
+
+/** @type {any} */
+const MANIFEST = {
+  limits: { maxBufferSize: 300 * MIB, maxStorageBufferBindingSize: 100 * MIB },
+  tiers: [
+    { name: 'base', features: [] },
+    { name: 'subgroups', features: ['subgroups'] },
+  ],
+};
+
+/** @param {Record<string, number>} limits @param {string[]} features @returns {any} */
+const adapter = (limits = {}, features = []) => ({
+  limits: { ...neededLimits(MANIFEST), ...limits },
+  features: new Set(features),
+});
+
+Deno.test('limits are what the bundle needs, and what all kernels do', () => {
+  const { maxBufferSize, maxStorageBufferBindingSize, ...others } = neededLimits(MANIFEST);
+  assertEquals([maxBufferSize, maxStorageBufferBindingSize], [300 * MIB, 100 * MIB]);
+  assertEquals(others.maxComputeWorkgroupStorageSize, 16_384);
+});
+
+Deno.test('a device that has them is fine', () => {
+  assertEquals(findProblems(MANIFEST, adapter()), []);
+});
+
+Deno.test('a limit too small is told in numbers', () => {
+  for (
+    const [what, found] of [['maxBufferSize', 256 * MIB], ['maxStorageBuffersPerShaderStage', 4]]
+  ) {
+    const problems = findProblems(MANIFEST, adapter({ [what]: Number(found) }));
+    assertEquals(problems.length, 1);
+    assertEquals([problems[0].what, problems[0].found], [what, found]);
+    assert(problems[0].message.includes(String(problems[0].needed)));
+  }
+});
+
+Deno.test('no adapter is a problem', () => {
+  assertEquals(findProblems(MANIFEST, null).length, 1);
+});
+
+Deno.test('the best tier comes first; one that is asked for must be there', async () => {
+  const names = (
+    /** @type {string[]} */ features,
+    /** @type {string | undefined} */ wanted = undefined,
+  ) => usableTiers(MANIFEST, adapter({}, features), wanted).map((tier) => tier.name);
+  assertEquals(names(['subgroups']), ['subgroups', 'base']);
+  assertEquals(names([]), ['base']);
+  assertEquals(names(['subgroups'], 'base'), ['base']);
+  await assertFails(() => names([], 'fast'), 'invalid_request');
+  assertEquals(findProblems(MANIFEST, adapter(), 'subgroups')[0].needed, 'subgroups');
+});
