@@ -2,13 +2,16 @@
 // median of some runs. Query: prompt (512 tokens), tokens (128), runs (3), steps ("0,8,16": 0 adapts),
 // tier.
 
-import { canRun, load } from "./bundle/mdst.js";
+import { canRun, load } from './bundle/mdst.js';
 
 const query = new URLSearchParams(location.search);
 const number = (name, fallback) => Number(query.get(name) ?? fallback);
 
-const report = (data, path = "log") =>
-  fetch(`/${path}`, { method: "POST", body: typeof data === "string" ? data : JSON.stringify(data) });
+const report = (data, path = 'log') =>
+  fetch(`/${path}`, {
+    method: 'POST',
+    body: typeof data === 'string' ? data : JSON.stringify(data),
+  });
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
@@ -21,10 +24,10 @@ function prompt(length, vocabulary) {
 
 async function run(engine, vocabulary, steps) {
   const results = [];
-  for (let i = 0; i <= number("runs", 3); i++) {
+  for (let i = 0; i <= number('runs', 3); i++) {
     const completion = await engine.completions.create({
-      prompt: prompt(number("prompt", 512), vocabulary),
-      max_tokens: number("tokens", 128),
+      prompt: prompt(number('prompt', 512), vocabulary),
+      max_tokens: number('tokens', 128),
       temperature: 0,
       ignore_eos: true,
       ...(steps ? { steps } : {}),
@@ -33,7 +36,7 @@ async function run(engine, vocabulary, steps) {
   }
   const warm = results.slice(1); // the first run is the warm-up
   return {
-    steps: steps || "adapting",
+    steps: steps || 'adapting',
     prefill_tokens_per_second: median(warm.map((r) => r.prompt_tokens / r.prefill_seconds)),
     decode_tokens_per_second: median(
       warm.map((r) => (r.completion_tokens - 1) / r.decode_seconds),
@@ -45,16 +48,18 @@ async function run(engine, vocabulary, steps) {
 async function main() {
   report(await canRun());
   const begin = performance.now();
-  const tier = query.get("tier") ?? undefined;
+  const tier = query.get('tier') ?? undefined;
   const engine = await load({ tier });
   report({ load_seconds: (performance.now() - begin) / 1000, stats: await engine.stats() });
-  const manifest = await (await fetch("bundle/manifest.json")).json();
-  for (const steps of (query.get("steps") ?? "0,8").split(",").map(Number)) {
+  const manifest = await (await fetch('bundle/manifest.json')).json();
+  for (const steps of (query.get('steps') ?? '0,8').split(',').map(Number)) {
     report(await run(engine, manifest.model.vocabulary, steps));
   }
   await engine.unload();
 }
 
 main()
-  .then(() => report("done", "done"))
-  .catch((error) => report(`${error.name} ${error.code}: ${error.message}\n${error.stack}`, "done"));
+  .then(() => report('done', 'done'))
+  .catch((error) =>
+    report(`${error.name} ${error.code}: ${error.message}\n${error.stack}`, 'done')
+  );

@@ -14,9 +14,10 @@ from mdst.codegen.kernel import KernelParams
 from mdst.codegen.part import Part
 from mdst.codegen.templates import render
 from mdst.hosts.wgpu_device import Device
+from mdst.quant.grids import grid_bytes
 from mdst.quant.layout import FORMATS, slice_layout
 from mdst.validate.case import Case
-from mdst.validate.cases.weights import fill_part, part_end
+from mdst.validate.cases.weights import fill_part, grid_words, part_end
 from mdst.validate.reference.matmul import Matrix
 
 LayOut = Callable[..., tuple[Part, ...]]
@@ -37,7 +38,10 @@ def lay_out() -> LayOut:
         start = 7 * 16
         for i, (type, rows, cols) in enumerate(shapes):
             layout = slice_layout(formats[type], rows, cols)
-            part = Part(type, rows, cols, layout.vec4_offsets(start))
+            grid = layout.format.grid
+            books = (("grid", start // 16),) if grid else ()
+            start += grid_bytes(grid) if grid else 0
+            part = Part(type, rows, cols, layout.vec4_offsets(start) + books)
             if i in bias:
                 part = replace(part, bias=part_end(part) // 16)
             if i in scale:
@@ -59,6 +63,8 @@ def fill_all(rng: np.random.Generator) -> FillAll:
         words[-4:] = 0xFFFFFFFF
         seeds = count(int(rng.integers(2**31)))
         matrices = []
+        for book in grid_words(parts):
+            words[book.offset // 4 : book.offset // 4 + len(book.values)] = book.data()
         for part in parts:
             filled = fill_part(part, range(part.rows), seeds)
             matrices.append(filled.matrix)

@@ -6,7 +6,8 @@ import pytest
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from mdst.errors import UnsupportedError
-from mdst.quant.layout import FORMATS, Format, format_of, slice_layout
+from mdst.quant.block import Format
+from mdst.quant.layout import FORMATS, format_of, slice_layout
 
 FORMAT = pytest.mark.parametrize("format", FORMATS.values(), ids=lambda f: f.type.name)
 

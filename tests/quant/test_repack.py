@@ -10,7 +10,8 @@ import pytest
 from gguf.constants import GGMLQuantizationType
 
 from mdst.quant import repack
-from mdst.quant.layout import FORMATS, Format, format_of, slice_layout
+from mdst.quant.block import Format
+from mdst.quant.layout import FORMATS, format_of, slice_layout
 from mdst.quant.repack import (
     pack,
     pack_rows,
@@ -121,3 +122,23 @@ def test_high_pairs_of_a_chunk_are_two_words(rng: np.random.Generator) -> None:
         lanes = ((words >> np.uint32(2 * k)) & np.uint32(0x03030303)).view(np.uint8)
         low_and_high = pairs.reshape(8, 2, 16)[:, :, 4 * k : 4 * k + 4]
         np.testing.assert_array_equal(lanes.reshape(8, 2, 4), low_and_high)
+
+
+def test_nibbles_of_eight_weights_become_chunks(rng: np.random.Generator) -> None:
+    """NVFP4: 8 bytes hold 8 weights in their low nibbles and the next 8 in the high ones."""
+    codes = rng.integers(0, 16, (2, 2, 2, 8), np.uint8)  # chunk, half of it, nibble, byte
+    format = format_of(GGMLQuantizationType.NVFP4)
+    blocks = np.zeros((1, format.bytes), np.uint8)
+    blocks[0, 4:] = (codes[:, :, 0] | codes[:, :, 1] << 4).reshape(-1)
+    chunks = pack(format, blocks)["q"].reshape(2, 16)
+    low, high = codes.reshape(2, 2, 16).swapaxes(0, 1)
+    np.testing.assert_array_equal(chunks, low | high << 4)
+
+
+def test_indices_and_signs_of_a_chunk_lie_together(rng: np.random.Generator) -> None:
+    format = format_of(GGMLQuantizationType.IQ2_S)
+    blocks = np.zeros((1, format.bytes), np.uint8)
+    indices, signs = rng.integers(0, 256, (2, 8, 4), np.uint8)
+    blocks[0, 2:66] = np.concatenate([indices, signs]).reshape(-1)
+    chunks = pack(format, blocks)["q"].reshape(8, 8)
+    np.testing.assert_array_equal(chunks, np.concatenate([indices, signs], axis=1))

@@ -16,8 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mdst.codegen.kernel import Binding, Grid, Kernel, KernelParams, Tier
 from mdst.codegen.part import Part
 from mdst.hosts.wgpu_device import Device
+from mdst.quant.block import Format
 from mdst.quant.decode import decode
-from mdst.quant.layout import FORMATS, Format, slice_layout
+from mdst.quant.grids import packed_grid
+from mdst.quant.layout import FORMATS, slice_layout
 from mdst.quant.repack import pack_slice
 from mdst.resources import folder
 
@@ -107,34 +109,60 @@ def test_decoder_and_dot_of_two_parts_in_one_module(
     format: Format, random_blocks: RandomBlocks, rng: np.random.Generator, device: Device
 ) -> None:
     rows, cols = 3, 3 * max(32, format.block)
+    blocks = random_blocks(format, 2 * rows * cols // format.block)
+    x = rng.standard_normal((2 * rows * cols // 32, 32), np.float32)
+    values, dots = _run(device, format, blocks, x, rows)
+    expected = decode(format, blocks).reshape(-1, 32)
+    np.testing.assert_array_equal(values.view(np.uint32), expected.view(np.uint32))
+    _close(dots, expected, x)
+
+
+def test_the_smallest_scales_of_mxfp4_count(rng: np.random.Generator, device: Device) -> None:
+    """They are no normal float32 numbers, but their products with large inputs are."""
+    format = FORMATS[GGMLQuantizationType.MXFP4]
+    blocks = rng.integers(0, 256, (12, format.bytes), np.uint8)
+    blocks[:, 0] = np.arange(12) % 4
+    x = rng.standard_normal((12, 32), np.float32) * np.float32(2**100)
+    _, dots = _run(device, format, blocks, x, 2)
+    weights = decode(format, blocks).astype(np.float64)
+    exact = (weights * x).sum(axis=1)
+    assert (np.abs(dots - exact) < 1e-6 * np.abs(weights * x).sum(axis=1)).all()
+
+
+def _run(
+    device: Device, format: Format, blocks: Bytes, x: npt.NDArray[np.float32], rows: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Decoded chunks [n, 32] and their dots [n] with x [n, 32], for blocks of two parts of `rows`
+    rows each."""
+    chunks = len(x)
+    cols = 32 * chunks // (2 * rows)
     layout = slice_layout(format, rows, cols)
-    chunks = 2 * rows * cols // 32
-    blocks = random_blocks(format, 2 * rows * layout.row_blocks)
-    halves = np.split(blocks, 2)
+    book = packed_grid(format.grid).view(np.uint8) if format.grid else np.zeros(0, np.uint8)
+    start = 16 + book.size
     parts = [
-        Part(format.type.name, rows, cols, layout.vec4_offsets(16 + i * layout.total))
+        Part(
+            format.type.name,
+            rows,
+            cols,
+            (*layout.vec4_offsets(start + i * layout.total), ("grid", 1)),
+        )
         for i in range(2)
     ]
-    packed = [np.zeros(16, np.uint8), *(pack_slice(format, h, rows, cols) for h in halves)]
-    x = rng.standard_normal((chunks, 32), np.float32)
-
+    packed = [pack_slice(format, half, rows, cols) for half in np.split(blocks, 2)]
     probe = _Probe(chunks)
     text = _environment().from_string(PROBE).render(parts=parts)
     result = device.run(
         Kernel("probe", device.tier, probe, text),
         {
-            "weights": np.concatenate(packed),
+            "weights": np.concatenate([np.zeros(16, np.uint8), book, *packed]),
             "x": x,
             "values": np.zeros((chunks, 32), np.float32),
             "dots": np.zeros(chunks, np.float32),
         },
         probe.grid(device.tier, 1),
     )
-
-    expected = decode(format, blocks).reshape(chunks, 32)
-    bits = result["values"].view(np.uint32).reshape(chunks, 32)
-    np.testing.assert_array_equal(bits, expected.view(np.uint32))
-    _close(result["dots"].view(np.float32)[:chunks], expected, x)
+    values = result["values"].view(np.float32).reshape(chunks, 32)
+    return values, result["dots"].view(np.float32)[:chunks]
 
 
 def _close(
@@ -173,6 +201,7 @@ def test_every_format_and_no_other_has_a_decoder() -> None:
 @FORMAT
 def test_nothing_needs_a_language_extension(format: Format) -> None:
     """packed_4x8_integer_dot_product and f16 are for higher tiers; naga alone would not notice."""
-    part = Part(format.type.name, 1, 256, tuple((p.name, 0) for p in format.planes))
+    planes = (*(plane.name for plane in format.planes), "grid")
+    part = Part(format.type.name, 1, 256, tuple((name, 0) for name in planes))
     text = _environment().from_string(PROBE).render(parts=[part])
     assert not re.search(r"\b(unpack4x[UI]8|dot4[UI]8Packed|f16|enable|requires)\b", text)

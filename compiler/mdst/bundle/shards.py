@@ -7,15 +7,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..gguf import GgufFile
 from ..options import Options
+from ..quant.block import Field, Format
 from ..quant.decode import decode_rows
+from ..quant.grids import packed_grid
 from ..quant.interleave import interleave
-from ..quant.layout import Format, format_of, slice_layout
+from ..quant.layout import format_of, slice_layout
 from ..quant.repack import pack_rows
 from ..report import Reporter
 from ..schedule.weight_plan import Piece, Region, WeightPlan
@@ -139,6 +142,9 @@ def _packed_regions(plan: WeightPlan, source: Source, jobs: int) -> Iterator[tup
 
 def _pack(region: Region, source: Source) -> Bytes:
     out = np.zeros(region.size, np.uint8)
+    for name, offset in region.grids:
+        book = packed_grid(name).view(np.uint8)
+        out[offset : offset + book.size] = book
     for piece in region.pieces:
         place = out[piece.offset : piece.offset + piece.size]
         if piece.form == "packed":
@@ -149,11 +155,20 @@ def _pack(region: Region, source: Source) -> Bytes:
 
 
 def non_finite(format: Format, raw: Bytes) -> int:
-    """How many float fields of the blocks in `raw` are NaN or infinite: weights (float types) or
-    scales (block types)."""
-    if format.type.name == "BF16":
-        exponents = raw.view("<u2") & np.uint16(0x7F80)
-        return int(np.count_nonzero(exponents == 0x7F80))
+    """How many numbers in the blocks of `raw` are NaN or infinite: weights (float types) or scales
+    (block types)."""
     blocks = raw.view(format.dtype)
-    floats = [f.name for f in format.fields if f.dtype in ("<f2", "<f4")]
-    return sum(int(np.count_nonzero(~np.isfinite(blocks[name]))) for name in floats)
+    return sum(_odd(field, blocks[field.name]) for field in format.fields if field.number)
+
+
+def _odd(field: Field, values: npt.NDArray[Any]) -> int:
+    if field.number in ("f32", "f16"):
+        return int(np.count_nonzero(~np.isfinite(values)))
+    if field.number == "bf16":
+        return int(np.count_nonzero((values & np.uint16(0x7F80)) == 0x7F80))
+    if field.number == "split f16":  # the exponent is in the last two of four nibbles
+        tops = values[:, 2:] >> np.uint16(12)
+        return int(np.count_nonzero((tops[:, 0] >= 12) & ((tops[:, 1] & np.uint16(7)) == 7)))
+    if field.number == "e8m0":
+        return int(np.count_nonzero(values == 0xFF))
+    return 0  # every ue4m3 is finite

@@ -11,8 +11,8 @@ class Part:
     """`rows` × `cols` weights of a format (its GGUF name, `'Q4_K'`).
 
     All offsets count 16 bytes (one `vec4<u32>`) from the start of the binding: `offsets` of each
-    plane, `bias` of float32 [rows], `scale` of the one float32 that multiplies the product before
-    the bias is added.
+    plane (an IQ type's code book counts as a plane `'grid'`), `bias` of float32 [rows], `scale` of
+    the one float32 that multiplies the product before the bias is added.
     """
 
     type: str

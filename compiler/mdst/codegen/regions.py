@@ -28,12 +28,14 @@ def part(region: Region, weight: str, scale: str | None = None, bias: str | None
     """The rows of `weight` that lie in `region`, with their scale and bias."""
     piece = _find(region, weight)
     cols = piece.type.width
-    layout = slice_layout(format_named(piece.type.dtype), piece.rows, cols)
+    format = format_named(piece.type.dtype)
+    planes = slice_layout(format, piece.rows, cols).vec4_offsets(piece.offset)
+    grid = (("grid", region.grid(format.grid) // _UNIT),) if format.grid else ()
     return Part(
         piece.type.dtype,
         piece.rows,
         cols,
-        layout.vec4_offsets(piece.offset),
+        planes + grid,
         bias=vector_offset(region, bias) if bias else None,
         scale=vector_offset(region, scale) if scale else None,
     )

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from .layout import Format, Plane, Regroup, SliceLayout, Swap, slice_layout
+from .block import Format, Plane, Regroup, Swap
+from .layout import SliceLayout, slice_layout
 
 Bytes = npt.NDArray[np.uint8]
 

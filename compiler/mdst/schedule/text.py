@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..quant.grids import grid_bytes
 from .limits import align
 from .liveness import steps
 from .plan import Plan, PlannedProgram
@@ -17,6 +18,10 @@ def plan_text(plan: Plan) -> str:
         lines += [
             f"    + {p.offset:<10} {p.size:>10}  {p.tensor} {p.type} rows {p.first_row} + {p.rows}"
             for p in region.pieces
+        ]
+        lines += [
+            f"    + {start:<10} {grid_bytes(name):>10}  code book {name}"
+            for name, start in region.grids
         ]
     for program in plan.programs:
         lines += _program(program)

@@ -1,8 +1,9 @@
 """Constants → regions of weight buffers.
 
-A region is what one fused kernel binds as its weights: the planes of its matrices, its norm weight,
-biases and scales, one after another. A group of tensors that is too large for a binding is cut into
-regions by rows; its vectors are in each of them. Regions lie in the order of first use.
+A region is what one fused kernel binds as its weights: the planes of its matrices, the code books
+that they refer to, its norm weight, biases and scales, one after another. A group of tensors that
+is too large for a binding is cut into regions by rows; its vectors are in each of them. Regions lie
+in the order of first use.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from ..graph.fused import Projection
 from ..graph.graph import Graph, Value
 from ..graph.ops import Constant, Embed
 from ..graph.types import TensorType
-from ..quant.layout import format_named, slice_layout
+from ..quant.grids import grid_bytes
+from ..quant.layout import SliceLayout, format_named, slice_layout
 from .limits import MAX_BINDING, MAX_BUFFER, align
 
 ROW_STEP = 64
@@ -45,15 +47,21 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """`size` bytes at `offset` of weight buffer number `buffer`."""
+    """`size` bytes at `offset` of weight buffer number `buffer`. `grids` says where in it the code
+    books of its matrices begin (quant/grids.py)."""
 
     buffer: int
     offset: int
     size: int
     pieces: tuple[Piece, ...]
+    grids: tuple[tuple[str, int], ...] = ()
 
     def piece(self, tensor: str) -> Piece | None:
         return next((p for p in self.pieces if p.tensor == tensor), None)
+
+    def grid(self, name: str) -> int:
+        """Where a code book begins in the region, in bytes."""
+        return dict(self.grids)[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +169,11 @@ def _constant(graph: Graph, value: Value | None) -> tuple[str, TensorType] | Non
 def _cut(group: _Group, max_binding: int) -> Iterator[Region]:
     """The group's regions: one if it fits, else as few as possible of about equal rows."""
     whole = _region(group, 0, _total_rows(group))
-    if whole.size <= max_binding:
+    if whole.size <= max_binding or not group.matrices:
         yield whole
         return
     count = -(-whole.size // max_binding)
-    while group.matrices:
+    while True:
         step = align(-(-_total_rows(group) // count), ROW_STEP)
         parts = [
             _region(group, first, min(step, _total_rows(group) - first))
@@ -177,7 +185,7 @@ def _cut(group: _Group, max_binding: int) -> Iterator[Region]:
         if step == ROW_STEP:
             break
         count += 1
-    name = printable(whole.pieces[0].tensor)
+    name = printable(group.matrices[0].name)
     raise UnsupportedError(
         "PLAN001", f"tensor {name}: no part of it fits a binding of {max_binding} bytes"
     )
@@ -191,6 +199,7 @@ def _total_rows(group: _Group) -> int:
 def _region(group: _Group, first: int, rows: int) -> Region:
     """The region (not placed yet) with rows first … first + rows of the group."""
     pieces: list[Piece] = []
+    grids: dict[str, int] = {}
     offset = 0
 
     def add(name: str, type: TensorType, size: int, first: int, rows: int, form: Form) -> None:
@@ -205,26 +214,23 @@ def _region(group: _Group, first: int, rows: int) -> Region:
     for matrix in group.matrices:
         low, high = max(first, start) - start, min(first + rows, start + matrix.rows) - start
         if low < high:
-            add(
-                matrix.name,
-                matrix.type,
-                _packed_size(matrix, high - low),
-                low,
-                high - low,
-                "packed",
-            )
+            layout = _layout(matrix, high - low)
+            grid = layout.format.grid
+            if grid and grid not in grids:
+                grids[grid] = offset
+                offset += grid_bytes(grid)
+            add(matrix.name, matrix.type, layout.total, low, high - low, "packed")
             if matrix.bias:
                 add(*matrix.bias, 4 * (high - low), low, high - low, "plain")
             if matrix.scale:
                 add(*matrix.scale, 4, 0, 1, "plain")
         start += 0 if group.paired else matrix.rows
-    return Region(0, 0, offset, tuple(pieces))
+    return Region(0, 0, offset, tuple(pieces), tuple(grids.items()))
 
 
-def _packed_size(matrix: _Matrix, rows: int) -> int:
+def _layout(matrix: _Matrix, rows: int) -> SliceLayout:
     try:
-        format = format_named(matrix.type.dtype)
-        return slice_layout(format, rows, matrix.type.width).total
+        return slice_layout(format_named(matrix.type.dtype), rows, matrix.type.width)
     except UnsupportedError as error:
         message = f"tensor {printable(matrix.name)}: {error.message}"
         raise UnsupportedError(error.id, message) from error

@@ -13,7 +13,7 @@ from ...codegen.state import STATE_BYTES
 from ..case import Case, Expected, Fill, Words, state_words
 from ..reference.embed import embed
 from .rows import Floats, expect, fill_floats
-from .weights import fill_part, part_end
+from .weights import fill_part, grid_words, part_end
 
 _EDGE = 8
 """Columns looked at on either side of a row."""
@@ -36,11 +36,11 @@ def case(params: Embed, tier: Tier, tokens: int) -> Case:
     ids = np.array(_ids(params), np.uint32)
     tokens = max(tokens, ids.size)
     table: dict[int, Floats] = {}
-    weights: dict[str, tuple[Fill, ...]] = {}
+    weights: dict[str, tuple[Fill | Words, ...]] = {}
     for i, (first, part) in enumerate(params.slices):
         rows = sorted({0, part.rows - 1})
         filled = fill_part(part, rows, seeds)
-        weights[f"table{i}"] = filled.fills
+        weights[f"table{i}"] = (*grid_words([part]), *filled.fills)
         table |= dict(zip([first + row for row in rows], filled.matrix.weights, strict=True))
     order = params.width if params.interleaved else None
     befores = [

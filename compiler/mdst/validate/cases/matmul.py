@@ -14,7 +14,7 @@ from ...codegen.state import STATE_BYTES
 from ..case import Case, Expected, Fill, Words, state_words
 from ..reference.matmul import matmul
 from .rows import Floats, expect, fill_floats
-from .weights import fill_part, region_bytes
+from .weights import fill_part, grid_words, region_bytes
 
 
 def _rows(params: MatMul, segment: Segment) -> list[int]:
@@ -41,7 +41,7 @@ def case(params: MatMul, tier: Tier, tokens: int) -> Case:
     looked_at = sorted({0, used // 2, used - 1})
     # x goes on after the last token in use, so that a token too many would leave a trace.
     x_fills, x = _inputs(params, [*looked_at, used], seeds)
-    w: list[Fill] = []
+    w: list[Fill | Words] = list(grid_words(params.parts))
     residuals: list[Fill] = []
     expected: list[Expected] = []
     for segment in params.segments:

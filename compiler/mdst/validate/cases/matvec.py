@@ -10,7 +10,7 @@ from ...codegen.state import STATE_BYTES
 from ..case import Case, Expected, Fill, Words, state_words
 from ..reference.matvec import matvec
 from .rows import expect, fill_floats
-from .weights import fill_part, region_bytes
+from .weights import fill_part, grid_words, region_bytes
 
 
 def _rows(total: int, per_group: int) -> list[int]:
@@ -28,7 +28,7 @@ def case(params: MatVec, tier: Tier, tokens: int) -> Case:
     tokens = tokens if params.last_row else 1
     x_start, columns = 4 * (tokens - 1) * params.cols, range(params.cols)
     x_fills, x = fill_floats(x_start, columns, seeds, order("x", params.cols))
-    w: list[Fill] = []
+    w: list[Fill | Words] = list(grid_words(params.parts))
     residuals: list[Fill] = []
     expected: list[Expected] = []
     norm = None

@@ -13,22 +13,28 @@ import numpy as np
 import numpy.typing as npt
 
 from ...codegen.part import Part
+from ...quant.block import Field, Format, Number, Plane
 from ...quant.decode import decode_rows
-from ...quant.layout import FORMATS, Field, Format, Plane, slice_layout
+from ...quant.grids import grid_bytes, packed_grid
+from ...quant.layout import FORMATS, slice_layout
 from ...quant.repack import unpack
-from ..case import Fill, Kind, Pattern
+from ..case import Fill, Kind, Pattern, Words
 from ..reference.matmul import Matrix
 from .rows import fill_floats
 
 _FORMATS: Mapping[str, Format] = {format.type.name: format for format in FORMATS.values()}
 _ALIGNMENT = 16
 """Bytes of `Kind`'s pattern, to which fills are widened so that it meets the fields."""
-_MASKS: Mapping[str, tuple[bytes, bytes]] = {
-    "<f4": (b"\xff\xff\x7f\x80", b"\x00\x00\x00\x3f"),  # of either sign, in [1/2, 1)
-    "<f2": (b"\xff\x83", b"\x00\x2c"),  # of either sign, in [1/16, 1/8)
-    "<u2": (b"\x7f\x80", b"\x00\x3f"),  # bfloat16, as f4
+_MASKS: Mapping[Number | None, tuple[bytes, bytes]] = {
+    None: (b"\xff", b"\x00"),  # codes of any bits
+    "f32": (b"\xff\xff\x7f\x80", b"\x00\x00\x00\x3f"),  # of either sign, in [1/2, 1)
+    "f16": (b"\xff\x83", b"\x00\x2c"),  # of either sign, in [1/16, 1/8)
+    "bf16": (b"\x7f\x80", b"\x00\x3f"),  # as f32
+    "e8m0": (b"\x07", b"\x78"),  # half of it in [2^-8, 1/2]
+    "ue4m3": (b"\x1f", b"\x20"),  # half of it in [1/16, 1)
+    "split f16": (b"\xff\xff\xff\xff\xff\x3f\xff\x8f", b"\0\0\0\0\x00\xc0\x00\x20"),  # as f16
 }
-"""Type of a field → bits kept of random ones, bits added; other types are codes of any bits."""
+"""What a field holds → bits kept of random ones, bits added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,9 @@ class Filled:
 
 
 def _masks(field: Field) -> tuple[bytes, bytes]:
-    keep, add = _MASKS.get(field.dtype, (b"\xff", b"\x00"))
-    return keep * field.count, add * field.count
+    keep, add = _MASKS[field.number]
+    times = field.bytes // len(keep)
+    return keep * times, add * times
 
 
 def _pattern(masks: Iterable[bytes]) -> Pattern:
@@ -106,6 +113,19 @@ def fill_part(part: Part, rows: Sequence[int], seeds: Iterator[int]) -> Filled:
     return Filled(tuple(fills), Matrix(weights.astype(np.float64), bias, scale))
 
 
+def grid_words(parts: Iterable[Part]) -> tuple[Words, ...]:
+    """The code books that parts of one binding refer to, each once."""
+    places = {
+        part.planes["grid"]: grid
+        for part in parts
+        if (grid := _FORMATS[part.type].grid) is not None
+    }
+    return tuple(
+        Words(start * _ALIGNMENT, tuple(packed_grid(grid).view("<u4").tolist()))
+        for start, grid in places.items()
+    )
+
+
 def part_end(part: Part) -> int:
     """The first byte of the binding after all that the part refers to, a multiple of 16."""
     layout = slice_layout(_FORMATS[part.type], part.rows, part.cols)
@@ -113,6 +133,8 @@ def part_end(part: Part) -> int:
         part.planes[plane.name] * _ALIGNMENT + part.rows * layout.row_blocks * plane.bytes
         for plane in layout.format.planes
     ]
+    if layout.format.grid is not None:
+        ends.append(part.planes["grid"] * _ALIGNMENT + grid_bytes(layout.format.grid))
     if part.bias is not None:
         ends.append(part.bias * _ALIGNMENT + 4 * part.rows)
     if part.scale is not None:

@@ -1,0 +1,1 @@
+"""What blocks mean, one module per family of formats; `..decode` chooses."""
