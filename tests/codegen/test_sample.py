@@ -27,6 +27,8 @@ from mdst.sampling import (
 )
 from mdst.validate.case import state_words
 
+EDGE = 2**12  # of 2^32: one millionth
+
 U32Array = npt.NDArray[np.uint32]
 F32Array = npt.NDArray[np.float32]
 CONTEXT = 13
@@ -137,8 +139,8 @@ def random_logits(rng: np.random.Generator, n: int, kind: str) -> F32Array:
 def test_tokens_are_those_of_the_reference(
     sampler: Sampler, rng: np.random.Generator, kind: str
 ) -> None:
-    """Equal every time on this device: its exp() and division would have to differ in the last bit
-    at the very edge of a draw (about 1e-6 of them) to give another token."""
+    """Equal, but for draws at the very edge of a token's share: the last bits of exp(), divisions
+    and fused multiply-adds are the device's own, and move the edges by up to 1e-6 of the sum."""
     n = sampler.n_vocab
     for step in range(25 if n < 10_000 else 6):
         params = random_params(rng, n)
@@ -146,7 +148,11 @@ def test_tokens_are_those_of_the_reference(
         bias = np.where(rng.random(n) < 0.1, rng.normal(0, 2, n), 0).astype(f32)
         bias[rng.random(n) < 0.05] = -np.inf
         sampler.load(logits, counts, bias)
-        assert sampler.token(params, step) == sample(logits, counts, bias, params, step), params
+        token = sampler.token(params, step)
+        if token != sample(logits, counts, bias, params, step):
+            adjusted, word = penalise(logits, counts, bias, params), random_word(params, step)
+            near = [min(max(word + d, 0), 2**32 - 1) for d in (-EDGE, EDGE)]
+            assert token in {choose(adjusted, params, w) for w in near}, params
 
 
 def test_greedy_takes_the_lowest_of_the_largest(sampler: Sampler, rng: np.random.Generator) -> None:
