@@ -93,46 +93,61 @@ def write_shards(
     shard never spans two buffers."""
     report.phase("packing weights", sum(plan.buffers))
     written: set[str] = set()
-    shard_size = options.shard_size
     shards: list[Shard] = []
-    pending = bytearray()
-    start = buffer = 0
-
-    def flush() -> None:
-        nonlocal start
-        data = bytes(pending[:shard_size])
-        del pending[:shard_size]
+    for buffer, start, data in _cut(
+        _packed_regions(plan, source, options.jobs), options.shard_size
+    ):
         digest = hashlib.sha256(data).hexdigest()
         if digest not in written:
             written.add(digest)
             write(f"weights/{digest}.bin", data)
         shards.append(Shard(digest, len(data), buffer, start))
-        start += len(data)
         report.advance(len(data))
-
-    for region, data in _packed_regions(plan, source, options.jobs):
-        if region.buffer != buffer:
-            while pending:
-                flush()
-            start, buffer = 0, region.buffer
-        pending += bytes(region.offset - start - len(pending))
-        pending += data.tobytes()
-        while len(pending) >= shard_size:
-            flush()
-    while pending:
-        flush()
     for warning in source.warnings():
         report.warn(warning)
     return shards
 
 
+def _cut(regions: Iterator[tuple[Region, Bytes]], size: int) -> Iterator[tuple[int, int, bytes]]:
+    """Regions in order → (buffer, offset in it, content) of pieces of `size` bytes, the last of
+    each buffer shorter. Bytes between regions are zeros."""
+    buffer = start = filled = 0
+    parts: list[Bytes] = []
+
+    def piece() -> tuple[int, int, bytes]:
+        nonlocal start, filled
+        content = b"".join(part.data for part in parts)
+        result = (buffer, start, content)
+        parts.clear()
+        start, filled = start + filled, 0
+        return result
+
+    for region, data in regions:
+        if region.buffer != buffer:
+            if filled:
+                yield piece()
+            buffer, start = region.buffer, 0
+        rest = np.zeros(region.offset - start - filled, np.uint8), data
+        for content in rest:
+            at = 0
+            while at < content.size:
+                part = content[at : at + size - filled]
+                parts.append(part)
+                at, filled = at + part.size, filled + part.size
+                if filled == size:
+                    yield piece()
+    if filled:
+        yield piece()
+
+
 def _packed_regions(plan: WeightPlan, source: Source, jobs: int) -> Iterator[tuple[Region, Bytes]]:
-    """Every region with its bytes, in order; up to `jobs` of them are repacked ahead."""
+    """Every region with its bytes, in order; while one is hashed and written, the next `jobs` are
+    repacked."""
     with ThreadPoolExecutor(jobs) as pool:
         ahead: deque[tuple[Region, Future[Bytes]]] = deque()
         for region in plan.regions:
             ahead.append((region, pool.submit(_pack, region, source)))
-            if len(ahead) >= jobs:
+            if len(ahead) > jobs:
                 first, future = ahead.popleft()
                 yield first, future.result()
         while ahead:
