@@ -113,7 +113,11 @@ def test_decoder_and_dot_of_two_parts_in_one_module(
     x = rng.standard_normal((2 * rows * cols // 32, 32), np.float32)
     values, dots = _run(device, format, blocks, x, rows)
     expected = decode(format, blocks).reshape(-1, 32)
-    np.testing.assert_array_equal(values.view(np.uint32), expected.view(np.uint32))
+    # A device may flush a result that is subnormal itself (MXFP4 has such weights), nothing else.
+    flushed = (values == 0) & (np.abs(expected) < np.finfo(np.float32).tiny)
+    np.testing.assert_array_equal(
+        np.where(flushed, 0, values.view(np.uint32)), np.where(flushed, 0, expected.view(np.uint32))
+    )
     _close(dots, expected, x)
 
 

@@ -39,6 +39,10 @@ class Notes(Reporter):
     def warn(self, message: str) -> None:
         self.warnings.append(message)
 
+    def about(self, word: str) -> list[str]:
+        """Other warnings may come with the platform (no wheel of esbuild-py)."""
+        return [warning for warning in self.warnings if word in warning]
+
     def phase(self, name: str, total: int) -> None:
         self.phases.append(name)
         self.units -= total
@@ -92,7 +96,7 @@ def test_when_the_whole_model_runs(
 def test_no_gpu_is_a_warning(tiny_model: TinyModel, tmp_path: Path, no_gpu: None) -> None:
     notes = Notes()
     summary = compile_model(tiny_model(), tmp_path / "out", Options(), notes)
-    assert notes.warnings == ["no GPU adapter was found: kernels are not checked"]
+    assert notes.about("GPU") == ["no GPU adapter was found: kernels are not checked"]
     assert list(summary.checked) == []
     assert (tmp_path / "out/manifest.json").exists()
 
@@ -113,8 +117,7 @@ def test_a_tier_that_is_not_here_is_warned_of(
     monkeypatch.setattr("mdst.hosts.wgpu_device.FEATURES", features)
     notes = Notes()
     summary = compile_model(tiny_model(), tmp_path / "out", Options(), notes)
-    (warning,) = notes.warnings
-    assert "subgroups" in warning
+    assert len(notes.about("subgroups")) == 1
     assert len(summary.checked) == 2
 
 
