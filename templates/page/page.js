@@ -2,7 +2,7 @@
  * The page of a compiled model: checks the device and loads the model; page/writer.js does the
  * rest. A state shows the parts of index.html that name it in `data-when`:
  *
- *   checking → ready → loading → writing ⇄ generating ⇄ reading
+ *   checking → ready → loading → writing ⇄ generating ⇄ reading (or ended: by the model)
  *      ├ unsupported    └──────────┴── unloaded (an attempt failed or the GPU was lost)
  *      └ unreachable (the bundle cannot be read)
  */
@@ -15,7 +15,7 @@ import { adviceFor } from './page/advice.js';
 import { create, describe, element } from './page/elements.js';
 import { adapterName, modelFacts } from './page/facts.js';
 import { Failure } from './page/failure.js';
-import { formatBytes, formatLimit, sentence } from './page/format.js';
+import { countsBytes, formatBytes, sentence } from './page/format.js';
 import { readModel } from './page/model.js';
 import { ProgressRows } from './page/progress.js';
 import { View } from './page/view.js';
@@ -73,9 +73,9 @@ function refuse(problems, hasGpu) {
 /** @param {Problem} problem */
 function problemItem({ what, needed, found, message }) {
   const item = create('li', sentence(message));
-  if (typeof needed === 'number' && typeof found === 'number') {
-    const numbers = `Needed: ${formatLimit(what, needed)} · found: ${formatLimit(what, found)}`;
-    const line = create('p', numbers);
+  if (countsBytes(what)) {
+    const [need, have] = [needed, found].map((value) => formatBytes(Number(value)));
+    const line = create('p', `${need} needed, ${have} found`);
     line.className = 'quiet';
     item.append(line);
   }

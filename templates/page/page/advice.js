@@ -36,7 +36,7 @@ export function adviceFor(browser) {
   }
   return [
     'Try another browser on this device, or a device with a stronger GPU.',
-    'Whoever compiled the model can make it need less: a shorter --context, or a smaller quantisation.',
+    'Whoever compiled the model can make it need less: a shorter context, or a smaller quantisation.',
   ];
 }
 

@@ -33,8 +33,8 @@ export function deviceFacts(stats) {
   const facts = [];
   if (last) {
     facts.push(
-      ['Reading the text', formatRate(last.prefill_tokens_per_second)],
-      ['Writing', formatRate(last.decode_tokens_per_second)],
+      ['Prefill', formatRate(last.prefill_tokens_per_second)],
+      ['Decode', formatRate(last.decode_tokens_per_second)],
     );
   }
   facts.push(

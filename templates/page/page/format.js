@@ -58,24 +58,24 @@ export function formatRate(rate) {
 }
 
 /**
- * A value of a device limit; those that count bytes are named so.
- *
- * @param {string} limit as WebGPU calls it
- * @param {number} value
- * @returns {string}
+ * @param {string} limit of a device, as WebGPU calls it
+ * @returns {boolean}
  */
-export function formatLimit(limit, value) {
-  return /(Buffer|Binding|Storage)Size$/.test(limit) ? formatBytes(value) : formatCount(value);
+export function countsBytes(limit) {
+  return /(Buffer|Binding|Storage)Size$/.test(limit);
 }
 
 /**
- * A message as a sentence.
+ * A message as a sentence; a file name that it begins with stays as it is.
  *
  * @param {string} message
  * @returns {string}
  */
 export function sentence(message) {
-  return message.replace(/^./u, (first) => first.toUpperCase()).replace(/[.\s]*$/, '.');
+  return message.replace(/^\p{Ll}(?!\S*[./]\S)/u, (first) => first.toUpperCase()).replace(
+    /[.\s]*$/,
+    '.',
+  );
 }
 
 /**

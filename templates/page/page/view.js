@@ -4,7 +4,7 @@ import { element } from './elements.js';
 
 /**
  * @typedef {'checking' | 'unsupported' | 'unreachable' | 'ready' | 'loading' | 'unloaded' |
- *   'writing' | 'generating' | 'reading'} State
+ *   'writing' | 'generating' | 'reading' | 'ended'} State
  */
 
 /** @type {Partial<Record<State, string>>} */
@@ -16,6 +16,7 @@ const FOCUS = {
   writing: 'prompt',
   generating: 'stop',
   reading: 'continue',
+  ended: 'again',
 };
 
 export class View {
@@ -33,6 +34,8 @@ export class View {
         part.hidden = !(part.dataset.when ?? '').split(' ').includes(state);
       }
     }
+    // Screen readers wait for the whole text.
+    element('output', HTMLElement).ariaBusy = String(state === 'generating');
     element('generate', HTMLButtonElement).disabled = state !== 'writing';
     const next = FOCUS[state];
     if (next && active?.closest('[hidden]')) element(next, HTMLElement).focus();

@@ -122,30 +122,30 @@ export class Writer {
         this.pace = pace;
         this.drawPace();
       });
-      this.finish(summary(last));
+      this.finish(last.choices[0].finish_reason === 'stop' ? 'ended' : 'reading', summary(last));
       this.showFacts();
     } catch (error) {
-      this.finish('');
-      this.fail(error, () => this.run(text, promptOf));
+      this.finish('reading', '');
+      this.fail(error);
     }
   }
 
-  /** @param {string} status */
-  finish(status) {
+  /**
+   * @param {'reading' | 'ended'} state
+   * @param {string} status
+   */
+  finish(state, status) {
     this.sheet.flush();
     this.rate.textContent = '';
     this.status.textContent = status;
-    this.view.go('reading');
+    this.view.go(state);
   }
 
-  /**
-   * @param {unknown} error
-   * @param {() => void} retry
-   */
-  fail(error, retry) {
+  /** @param {unknown} error */
+  fail(error) {
     if (engineSurvives(codeOf(error))) {
       if (this.sheet.text === this.beginning) this.write(this.beginning);
-      this.failure.show(error, retry);
+      this.failure.show(error, () => this.form.requestSubmit());
     } else {
       this.engine = null;
       this.write(this.sheet.text);
