@@ -1,0 +1,120 @@
+"""Chromium, with WebGPU on a software GPU, and bundles served to it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mdst.bundle.reader import KERNEL_MARK, Bundle
+from mdst.cli.serve import make_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+PAGES = Path(__file__).parent / "pages"
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--host-resolver-rules=MAP insecure.test 127.0.0.1",
+]
+EMPTY_KERNEL = "@compute @workgroup_size(1) fn main() {}\n"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[..., str]]:
+    """`serve(folder, csp=…, base=…)`: its URL; equal requests share a server."""
+    urls: dict[tuple[Path, bool, str], str] = {}
+    with ExitStack() as stack:
+
+        def start(folder: Path, *, csp: bool = False, base: str = "/x/y/") -> str:
+            key = (folder, csp, base)
+            if key not in urls:
+                server, urls[key] = make_server(folder, port=0, csp=csp, base=base)
+                threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+                stack.callback(server.server_close)
+                stack.callback(server.shutdown)
+            return urls[key]
+
+        yield start
+
+
+PageAt = Callable[..., AbstractContextManager["Page"]]
+
+
+@pytest.fixture(scope="session")
+def page_at(chromium: Browser) -> PageAt:
+    """`with page_at(url, before=…)`: a page of its own beside the bundle at `url`, with the
+    functions of pages/harness.js. The script `before` runs in it first."""
+
+    def answer(route: Route) -> None:
+        route.fulfill(path=PAGES / route.request.url.split("/")[-1])
+
+    @contextmanager
+    def opened(url: str, before: str = "") -> Iterator[Page]:
+        context = chromium.new_context()
+        try:
+            context.route(re.compile("/(blank.html|harness.js)$"), answer)
+            page = context.new_page()
+            if before:
+                page.add_init_script(before)
+            page.goto(f"{url}blank.html")
+            page.wait_for_function("globalThis.ready")
+            yield page
+        finally:
+            context.close()
+
+    return opened
+
+
+@pytest.fixture
+def open_page(page_at: PageAt) -> Iterator[Callable[..., Page]]:
+    """As `page_at`; closed after the test."""
+    with ExitStack() as stack:
+        yield lambda url, before="": stack.enter_context(page_at(url, before))
+
+
+@pytest.fixture(scope="session")
+def hollow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`hollow(bundle)`: a copy whose kernels do nothing, so that they compile at once; with
+    `answers` the known ones are kept, which empty kernels get wrong."""
+    made: dict[tuple[Path, bool], Path] = {}
+
+    def make(bundle: Bundle, *, answers: bool = False) -> Path:
+        key = (bundle.path, answers)
+        if key not in made:
+            made[key] = out = tmp_path_factory.mktemp("hollow") / "out"
+            shutil.copytree(bundle.path, out)
+            if not answers:
+                (out / "answers.json").write_text("{}")
+            for tier in bundle.manifest.tiers:
+                empty = (f"{KERNEL_MARK}{kernel.name}\n{EMPTY_KERNEL}" for kernel in tier.kernels)
+                (out / tier.wgsl).write_text("".join(empty))
+        return made[key]
+
+    return make

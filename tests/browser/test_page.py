@@ -1,0 +1,219 @@
+"""The page that ships with a model, used as somebody would."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mdst.bundle.reader import Bundle
+from mdst.hosts.generate import generate
+from mdst.hosts.host import Host, Request
+from mdst.sampling import SamplingParams
+from mdst.text import Tokenizer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+FABLES = Path(__file__).parents[2] / "examples/fables/fables.gguf"
+PROMPT = "Once upon a time"
+COUNT = 24
+EVIL = '<img src=x onerror="hacked=1">&amp;'
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
+VIOLATIONS = """
+globalThis.violations = [];
+addEventListener('securitypolicyviolation', ({ blockedURI }) => violations.push(blockedURI));
+"""
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def fables(compiled: Callable[..., Bundle]) -> Bundle:
+    return compiled(FABLES)
+
+
+@pytest.fixture
+def open_tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """`open(url, before=…)`: the page at `url`, with no word of complaint until the end."""
+    opened: list[tuple[Page, list[str]]] = []
+
+    def go(url: str, before: str = "", **options: Any) -> Page:
+        page = chromium.new_context(**options).new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        opened.append((page, errors))
+        if before:
+            page.add_init_script(before)
+        page.goto(url)
+        return page
+
+    yield go
+    for page, errors in opened:
+        page.context.close()
+        assert errors == []
+
+
+@pytest.fixture(scope="module")
+def story(fables: Bundle, host_of: Callable[[Bundle, str], Host]) -> str:
+    """What mdst-run prints for the prompt at temperature 0."""
+    tokenizer = Tokenizer(fables.vocabulary())
+    host = host_of(fables, "subgroups")
+    host.start(Request(SamplingParams(temperature=0), tokenizer.vocabulary.end_ids))
+    ids = tokenizer.encode(PROMPT, add_special=True, parse_special=False)
+    return tokenizer.decode_text(chain.from_iterable(generate(host, ids, COUNT, 8)))
+
+
+def wait_until_ready(page: Page) -> None:
+    page.locator("#generate:enabled").wait_for(timeout=120_000)
+
+
+def unfold(page: Page) -> None:
+    """Opens all that can be folded."""
+    page.evaluate("document.querySelectorAll('details').forEach((node) => node.open = true)")
+
+
+def test_writing(
+    fables: Bundle, serve: Callable[..., str], open_tab: Callable[..., Page], story: str
+) -> None:
+    """Loads by itself as it is small; then text, stop, going on, and a look at the figures; all
+    of it under the strictest policy."""
+    page = open_tab(serve(fables.path, csp=True), VIOLATIONS, viewport=PHONE)
+    page.locator("#phases progress").first.wait_for()
+    assert page.title() == fables.manifest.model.name
+    wait_until_ready(page)
+    unfold(page)
+    page.fill("#temperature", "0")
+    page.fill("#max-tokens", str(COUNT))
+    page.fill("#prompt", PROMPT)
+    page.click("#generate")
+    page.locator("#again").wait_for(timeout=60_000)
+    assert page.locator("#output").evaluate("node => node.textContent") == PROMPT + story
+    assert page.locator("#output .machine").evaluate("node => node.textContent") == story
+    assert re.search(rf"Paused · {COUNT} tokens · [\d.]+ tokens/s", page.inner_text("#status"))
+
+    page.fill("#max-tokens", "100000")
+    page.fill("#temperature", "1")
+    page.click("#continue")
+    page.locator("#rate", has_text=re.compile(r"^[1-9]\d* tokens")).wait_for(timeout=60_000)
+    page.click("#stop")
+    page.locator("#again").wait_for(timeout=10_000)
+    assert "Stopped" in page.inner_text("#status")
+    text = page.locator("#output").evaluate("node => node.textContent")
+    assert text.startswith(PROMPT + story)
+    page.wait_for_timeout(500)
+    assert page.locator("#output").evaluate("node => node.textContent") == text
+
+    figures = page.inner_text("#stats")
+    assert "tokens/s" in figures
+    assert "MB" in figures
+    assert page.evaluate(OVERFLOW) == 0
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    assert page.evaluate(OVERFLOW) == 0
+
+    page.click("#edit")
+    assert page.input_value("#prompt") == text
+    assert page.evaluate("violations") == []
+
+
+@pytest.fixture
+def hostile(
+    tiny_model: Callable[..., Path], compiled: Callable[..., Bundle], tmp_path: Path
+) -> Bundle:
+    """A model with markup for a name."""
+    raw = tiny_model().read_bytes()
+    name = b"tiny llama"
+    evil = EVIL.encode().ljust(len(name) + 32)  # tensors stay aligned to 32 bytes
+    old, new = (struct.pack("<Q", len(each)) + each for each in (name, evil))
+    assert raw.count(old) == 1
+    (tmp_path / "evil.gguf").write_bytes(raw.replace(old, new))
+    return compiled(tmp_path / "evil.gguf", kv="f32", context=32, chunk=8)
+
+
+def test_a_hostile_name_is_only_text(
+    hostile: Bundle,
+    hollow: Callable[..., Path],
+    serve: Callable[..., str],
+    open_tab: Callable[..., Page],
+) -> None:
+    page = open_tab(serve(hollow(hostile)))
+    wait_until_ready(page)
+    assert page.inner_text("h1").strip() == EVIL
+    assert page.title().strip() == EVIL
+    assert page.locator("img").count() == 0
+    assert page.evaluate("'hacked' in globalThis") is False
+
+
+@pytest.mark.parametrize(
+    ("host", "before", "words"),
+    [
+        ("127.0.0.1", "delete Navigator.prototype.gpu;", "no WebGPU"),
+        ("insecure.test", "", "https or localhost"),
+    ],
+    ids=["no WebGPU", "not secure"],
+)
+def test_where_it_cannot_run(
+    fables: Bundle,
+    serve: Callable[..., str],
+    open_tab: Callable[..., Page],
+    host: str,
+    before: str,
+    words: str,
+) -> None:
+    page = open_tab("about:blank")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.add_init_script(before)
+    page.goto(serve(fables.path).replace("127.0.0.1", host))
+    page.get_by_role("heading", name="This device cannot run the model").wait_for()
+    assert words in page.inner_text("#problems")
+    assert page.locator("#advice li").count() > 0
+    assert not page.locator("#generate").is_visible()
+    assert any(url.endswith("manifest.json") for url in asked)
+    assert not any(url.endswith((".bin", ".wgsl", "answers.json")) for url in asked)
+
+
+def test_a_limit_in_numbers(
+    fables: Bundle, serve: Callable[..., str], open_tab: Callable[..., Page]
+) -> None:
+    small = "{ maxBufferSize: 1000, maxStorageBufferBindingSize: 1000 }"
+    page = open_tab(
+        serve(fables.path),
+        f"""{{
+          const limits = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'limits').get;
+          const get = function () {{
+            const real = limits.call(this);
+            return new Proxy({small}, {{ get: (small, name) => small[name] ?? real[name] }});
+          }};
+          Object.defineProperty(GPUAdapter.prototype, 'limits', {{ get }});
+        }}""",
+    )
+    page.get_by_role("heading", name="This device cannot run the model").wait_for()
+    problems = page.inner_text("#problems")
+    assert "maxBufferSize is 1000" in problems
+    assert str(fables.manifest.limits.maxBufferSize) in problems
+    assert "1 kB" in problems
+
+
+def test_a_download_that_fails_can_be_tried_again(
+    fables: Bundle,
+    hollow: Callable[..., Path],
+    serve: Callable[..., str],
+    open_tab: Callable[..., Page],
+) -> None:
+    page = open_tab("about:blank")
+    page.route("**/weights/*.bin", lambda route: route.fulfill(status=404))
+    page.goto(serve(hollow(fables)))
+    page.locator("#retry").wait_for(timeout=60_000)
+    assert "404" in page.inner_text("#failure-text")
+    page.unroute("**/weights/*.bin")
+    page.click("#retry")
+    wait_until_ready(page)
+    assert not page.locator("#failure").is_visible()
+    assert json.loads(fables.text("manifest.json"))["model"]["name"] in page.inner_text("h1")

@@ -1,0 +1,70 @@
+"""What an engine says of itself, and to requests that make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mdst.bundle.reader import Bundle
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+NO_PROMPTS: list[object] = [[], [300], [-1], [1.5], None, {}]
+NONSENSE: list[dict[str, Any]] = [
+    *({"prompt": prompt} for prompt in NO_PROMPTS),
+    *({"temperature": -1}, {"top_p": 2}, {"seed": 0.5}, {"max_tokens": -1}, {"steps": 0}),
+    *({"stop": ""}, {"on_full": "burst"}, {"logit_bias": {"300": 1}}),
+]
+
+
+@pytest.fixture(scope="module")
+def bundle(compiled: Callable[..., Bundle], tiny_model: Callable[..., Path]) -> Bundle:
+    return compiled(tiny_model(), kv="f32", context=32, chunk=8)
+
+
+@pytest.fixture(scope="module")
+def page(
+    bundle: Bundle,
+    hollow: Callable[..., Path],
+    serve: Callable[..., str],
+    page_at: Callable[..., AbstractContextManager[Page]],
+) -> Iterator[Page]:
+    with page_at(serve(hollow(bundle))) as page:
+        page.evaluate("start()")
+        yield page
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("wrong", NONSENSE, ids=str)
+def test_requests_that_make_no_sense(page: Page, wrong: dict[str, Any], stream: bool) -> None:
+    script = "request => failure(() => create(request))"
+    failure = page.evaluate(script, {"prompt": [5, 6], "stream": stream, **wrong})
+    assert failure["ours"]
+    assert failure["code"] == "invalid_request"
+    [name] = wrong
+    about_ids = isinstance(wrong[name], list | dict)
+    assert name in failure["message"] or (about_ids and "token" in failure["message"])
+
+
+@pytest.mark.parametrize("options", [{"sinks": 65}, {"sinks": -1}, {"on_full": 1}, {"device": "x"}])
+def test_options_that_make_no_sense(page: Page, options: dict[str, Any]) -> None:
+    failure = page.evaluate("options => failure(() => start(options, 'other'))", options)
+    assert failure["code"] == "invalid_request"
+    assert next(iter(options)) in failure["message"]
+
+
+def test_stats(page: Page, bundle: Bundle) -> None:
+    stats = page.evaluate("engines.main.stats()")
+    assert stats["worker"] is True
+    assert stats["tier"] == "subgroups"
+    assert stats["context"] == 32
+    assert stats["model"]["name"] == "tiny llama"
+    assert stats["memory"]["total"] == sum(buffer.size for buffer in bundle.manifest.buffers)
+    decode = next(p for p in bundle.tier("subgroups").programs if p.phase == "decode")
+    assert stats["dispatches_per_token"] == len(decode.steps)
+    assert stats["load"]["bytes"] == sum(shard.size for shard, _ in bundle.shards())
