@@ -16,7 +16,7 @@ const TITLES = { check: 'Device check', kernels: 'Kernels', weights: 'Weights' }
  * @returns {string}
  */
 export function progressText({ phase, loaded, total, files, bytesPerSecond }, allFiles) {
-  if (!(total > 0)) return '';
+  if (!(total > 0) || phase === 'check') return '';
   if (phase !== 'weights') return `${formatCount(loaded)} of ${formatCount(total)}`;
   const parts = [`${formatBytes(loaded)} of ${formatBytes(total)}`];
   if (allFiles > 1) parts.push(`file ${Math.min(files + 1, allFiles)} of ${allFiles}`);
@@ -51,8 +51,15 @@ export class ProgressRows {
   /** @param {Progress} event */
   update(event) {
     if (!(event.phase in TITLES)) return;
+    if (event.phase !== 'check') this.finishCheck();
     this.latest.set(event.phase, event);
     this.draw();
+  }
+
+  /** The check has no total of its own: it is over when something else begins. */
+  finishCheck() {
+    const check = this.latest.get('check');
+    if (check) this.latest.set('check', { ...check, loaded: 1, total: 1 });
   }
 
   /** @param {Progress} event */
