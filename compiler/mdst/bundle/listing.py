@@ -82,9 +82,11 @@ def read_listing(out: Path) -> dict[str, Entry]:
             data = file.read(_MAX_LISTING)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and out.is_dir():
-            raise MalformedError("BUNDLE002", f"{printable(str(out))} has no {LISTING}") from error
+            raise MalformedError(
+                "BUNDLE002", f"{printable(str(out), limit=400)} has no {LISTING}"
+            ) from error
         raise CannotReadError(
-            "BUNDLE001", f"{printable(str(path))}: {error.strerror or error}"
+            "BUNDLE001", f"{printable(str(path), limit=400)}: {error.strerror or error}"
         ) from error
     return decode_listing(data)
 
@@ -114,7 +116,7 @@ def verify_tree(out: Path, wanted: Callable[[str], bool] = lambda name: True) ->
                 problems.append((name, problem))
     except OSError as error:
         raise CannotReadError(
-            "BUNDLE001", f"{printable(str(error.filename or out))}: {error.strerror}"
+            "BUNDLE001", f"{printable(str(error.filename or out), limit=400)}: {error.strerror}"
         ) from error
     if problems:
         shown = [f"{printable(name)}: {problem}" for name, problem in sorted(problems)[:_SHOWN]]
