@@ -101,7 +101,7 @@ def make_server(
     cannot be used, MalformedError (SERVE003) if the manifest tells no policy.
     """
     if not out.is_dir():
-        raise CannotReadError("SERVE001", f"{printable(str(out))} is not a folder")
+        raise CannotReadError("SERVE001", f"{printable(str(out), limit=400)} is not a folder")
     root = out.resolve()
     headers = dict(_ISOLATION)
     if csp:
