@@ -21,8 +21,6 @@ TIERS: tuple[Tier, ...] = ("base", "subgroups")
 MAX_GROUPS = 65_535
 """Workgroups in one dimension of a dispatch (WebGPU's default limit)."""
 MAX_WORKGROUP_BYTES = 16_384
-MAX_INVOCATIONS = 256
-MAX_BINDINGS = 8
 
 
 @dataclass(frozen=True, slots=True)

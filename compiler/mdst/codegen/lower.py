@@ -23,12 +23,13 @@ from ..graph.graph import Value
 from ..graph.ops import Attention, Cache, Constant, Embed, Op, RmsNorm
 from ..options import KvFormat
 from ..quant.layout import CHUNK
+from ..schedule.limits import MAX_BINDINGS
 from ..schedule.liveness import WORD, steps
 from ..schedule.plan import Plan, PlannedProgram, View
 from ..schedule.weight_plan import Region
 from . import kernels
 from .dispatch import Dispatch
-from .kernel import MAX_BINDINGS, KernelParams
+from .kernel import KernelParams
 from .part import Part
 from .regions import is_interleaved, part, region_view, vector_offset, whole_region
 

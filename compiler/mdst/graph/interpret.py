@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..rope import position_angles
+from .. import rope
 from .fused import AttentionReduce, AttentionSplit, Projection, QkvRope
 from .graph import Graph, Value
 from .ops import (
@@ -163,14 +163,9 @@ def silu_mul(gate: Array, up: Array) -> Array:
 
 def rotate(x: Array, table: Array, rotary: Rotary, positions: npt.NDArray[np.int64]) -> Array:
     """x [n, heads · D] turned to `positions` [n]."""
-    cos, sin = (a[:, None, :] for a in position_angles(table, positions))
+    cos, sin = (a[:, None, :] for a in rope.position_angles(table, positions))
     heads = x.reshape(x.shape[0], -1, rotary.head_dim)
-    out = heads.copy()
-    d = rotary.dimension
-    first = slice(0, d, 2) if rotary.interleaved else slice(0, d // 2)
-    second = slice(1, d, 2) if rotary.interleaved else slice(d // 2, d)
-    a, b = heads[..., first], heads[..., second]
-    out[..., first], out[..., second] = a * cos - b * sin, a * sin + b * cos
+    out = rope.rotate(heads, cos, sin, interleaved=rotary.interleaved)
     return out.reshape(x.shape).astype(np.float32)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..options import MAX_BINDING as MAX_BINDING
+
 ALIGNMENT = 256
 """Bytes: `minStorageBufferOffsetAlignment`; every view of a buffer starts at a multiple."""
-MAX_BINDING = 128 << 20
-"""Bytes: `maxStorageBufferBindingSize`."""
 MAX_BUFFER = 256 << 20
 """Bytes: `maxBufferSize`."""
 MAX_BINDINGS = 8
