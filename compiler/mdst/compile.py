@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .bundle.assemble import make_manifest, wgsl_file, wgsl_name
 from .bundle.graph_file import graph_json
+from .bundle.manifest import File
 from .bundle.page import page_files
 from .bundle.shards import Source, write_shards
 from .bundle.writer import BundleWriter
@@ -55,14 +56,15 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
         with BundleWriter(out, force=options.force) as writer:
             checked = validate_kernels(answers, options, report)
             weights = Source(file, model.tables)
-            shards = write_shards(plan.weights, weights, options, writer.write, report)
-            manifest = make_manifest(model, options, plan, code, shards)
-            writer.write("manifest.json", manifest.to_json().encode())
-            writer.write("graph.json", graph_json(model.graph, plan.weights).encode())
             writer.write("vocabulary.bin", compact(vocabulary))
             writer.write("answers.json", answers_json(answers).encode())
             for tier in code:
                 writer.write(wgsl_name(tier.tier), wgsl_file(tier).encode())
+            loaded = [File(name, e.size, e.sha256) for name, e in writer.entries.items()]
+            shards = write_shards(plan.weights, weights, options, writer.write, report)
+            manifest = make_manifest(model, options, plan, code, shards, loaded)
+            writer.write("manifest.json", manifest.to_json().encode())
+            writer.write("graph.json", graph_json(model.graph, plan.weights).encode())
             for name, data in page_files(options.weights_url, report).items():
                 writer.write(name, data)
             checked += validate_model(writer.folder, plan.weight_bytes, options, report)

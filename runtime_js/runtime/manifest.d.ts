@@ -85,6 +85,16 @@ export interface Tier {
   programs: Program[];
 }
 
+/**
+ * A file beside the manifest that a page loads with the model: `size` bytes whose hash is `sha256`,
+ * so that files of two builds are never mixed.
+ */
+export interface File {
+  name: string;
+  size: number;
+  sha256: string;
+}
+
 /** A file weights/`sha256`.bin: `size` bytes that go to `offset` of buffer number `buffer`. */
 export interface Shard {
   sha256: string;
@@ -119,6 +129,7 @@ export interface Manifest {
   buffers: Buffer[];
   views: View[];
   tiers: Tier[];
+  files: File[];
   weights: WeightSet[];
   weights_url: string | null;
   state: Field[];

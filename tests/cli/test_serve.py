@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,8 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mdst.bundle.page import page_files
 from mdst.cli.serve import make_server, policy
 from mdst.errors import CannotReadError, MalformedError, UsageError
+from mdst.report import Reporter
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2] / "compiler"
 SHARD = "weights/" + "0123456789abcdef" * 4 + ".bin"
@@ -57,9 +60,11 @@ class Client:
         self.stack += [server.shutdown, thread.join, server.server_close]
         port = int(url.split(":")[2].split("/")[0])
 
-        def ask(path: str, method: str = "GET") -> Answer:
+        def ask(path: str, method: str = "GET", **headers: str) -> Answer:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             connection.putrequest(method, path)
+            for header in headers.items():
+                connection.putheader(*header)
             connection.endheaders()
             answer = Answer(connection.getresponse())
             connection.close()
@@ -199,10 +204,36 @@ def test_many_ask_at_once(client: Client, contents: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "status", "found"),
+    [
+        ("bytes=0-", 200, range(1000)),
+        ("bytes=400-", 206, range(400, 1000)),
+        ("bytes=400-499", 206, range(400, 500)),
+        ("bytes=999-5000", 206, range(999, 1000)),
+        ("bytes=-1", 206, range(999, 1000)),
+        ("bytes=-5000", 200, range(1000)),
+        ("bytes=1000-", 416, range(0)),
+        ("bytes=-0", 416, range(0)),
+        ("bytes=500-400", 200, range(1000)),
+        ("bytes=0-1,5-6", 200, range(1000)),
+        ("bytes=-", 200, range(1000)),
+        ("words=1-2", 200, range(1000)),
+    ],
+)
+def test_a_part_of_a_file(client: Client, wanted: str, status: int, found: range) -> None:
+    data = os.urandom(1000)
+    (client.out / SHARD).write_bytes(data)
+    answer = client.serve()(f"/{SHARD}", Range=wanted)
+    assert (answer.status, answer.body) == (status, data[found.start : found.stop])
+    assert answer.headers["accept-ranges"] == "bytes"
+    told = {200: None, 206: f"bytes {found.start}-{found.stop - 1}/1000", 416: "bytes */1000"}
+    assert answer.headers.get("content-range") == told[status]
+
+
+@pytest.mark.parametrize(
     ("url", "connect"),
     [
         (None, "connect-src 'self';"),
-        ("", "connect-src 'self';"),
         ("./weights/", "connect-src 'self';"),
         ("weights/", "connect-src 'self';"),
         ("/static/weights/", "connect-src 'self';"),
@@ -218,11 +249,27 @@ def test_the_policy_names_the_origin_of_the_weights(url: str | None, connect: st
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://a/", "//cdn.example/", "javascript:x", "https://a b/", "https://a;b/", "https:///x"],
+    [
+        *("ftp://a/", "//cdn.example/", "javascript:x", "https://a b/", "https://a;b/"),
+        *("https:///x", "", "/\\a/", " /w", "w?", "https://u@a/", "https://[::1/", "http://a:-1/"),
+    ],
 )
 def test_a_bad_origin_is_refused(url: str) -> None:
-    with pytest.raises(MalformedError, match="bad weights_url"):
+    """By the server as by the compiler."""
+    with pytest.raises(MalformedError, match="neither a path nor an http or https URL"):
         policy(url)
+    with pytest.raises(UsageError, match=r"--weights-url .* neither a path nor an http or https"):
+        page_files(url, Reporter())
+
+
+def test_the_page_may_connect_where_the_weights_are() -> None:
+    def connects(url: str | None) -> str:
+        page = page_files(url, Reporter())["index.html"].decode()
+        [found] = re.findall(r"connect-src [^;]*", page)
+        return str(found)
+
+    assert connects(None) == connects("../w") == "connect-src 'self'"
+    assert connects("https://cdn.example/w") == "connect-src 'self' https://cdn.example"
 
 
 def test_the_origin_comes_from_the_manifest(client: Client) -> None:

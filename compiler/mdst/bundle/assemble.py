@@ -28,8 +28,9 @@ def make_manifest(
     plan: Plan,
     code: Sequence[TierCode],
     shards: Sequence[m.Shard],
+    files: Sequence[m.File],
 ) -> m.Manifest:
-    """The manifest of a bundle whose weights are `shards`."""
+    """The manifest of a bundle whose weights are `shards`, and of which a page loads `files`."""
     config = model.config
     views = _Views(plan)
     tiers = [_tier(each, views) for each in code]
@@ -62,6 +63,7 @@ def make_manifest(
         logits=views.number(plan.pinned["logits"]),
         views=views.listed,
         tiers=tiers,
+        files=list(files),
         weights=[m.WeightSet("main", names, list(shards))],
         weights_url=options.weights_url,
         state=[m.Field(f.name, f.type, f.offset, f.count) for f in STATE],

@@ -110,6 +110,16 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file beside the manifest that a page loads with the model: `size` bytes whose hash is
+    `sha256`, so that files of two builds are never mixed."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """`count` values of `type` (u32 or f32) at `offset` of the state buffer."""
 
@@ -154,6 +164,7 @@ class Manifest:
     buffers: list[Buffer]
     views: list[View]
     tiers: list[Tier]
+    files: list[File]
     weights: list[WeightSet]
     weights_url: str | None
     state: list[Field]

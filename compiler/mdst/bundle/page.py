@@ -11,31 +11,37 @@ from .runtime_files import runtime_files
 
 _SAME_ORIGIN = "connect-src 'self'"
 _NETLOC = re.compile(r"[A-Za-z0-9.:\[\]-]+")
+_RELATIVE = re.compile(r"(?!//)[A-Za-z0-9._~%/-]+")
 
 
 def page_files(weights_url: str | None, report: Reporter) -> dict[str, bytes]:
     """Names in a bundle → contents: index.html, its scripts and styles, the runtime. When weights
-    are elsewhere, the page's Content-Security-Policy lets it connect there."""
+    are on another origin, the page's Content-Security-Policy lets it connect there. Raises
+    UsageError (PAGE002) for what `weights_origin` does not take."""
     files = runtime_files(report)
-    if weights_url is not None:
+    try:
+        origin = weights_origin(weights_url)
+    except ValueError as error:
+        raise UsageError("PAGE002", f"--weights-url {error}") from error
+    if origin is not None:
         page = files["index.html"].decode()
         if page.count(_SAME_ORIGIN) != 1:
             raise InternalError("PAGE001", "index.html has no policy to complete")
-        policy = f"{_SAME_ORIGIN} {origin(weights_url)}"
-        files["index.html"] = page.replace(_SAME_ORIGIN, policy).encode()
+        files["index.html"] = page.replace(_SAME_ORIGIN, f"{_SAME_ORIGIN} {origin}").encode()
     return files
 
 
-def origin(url: str) -> str:
-    """Scheme, host and port of an absolute http(s) URL. Raises UsageError for anything else, also
-    for characters that could end the policy it goes into."""
-    parts = urlsplit(url)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or not _NETLOC.fullmatch(parts.netloc)
-    ):
-        raise UsageError(
-            "PAGE002", f"--weights-url {printable(url)} is not an absolute http or https URL"
-        )
+def weights_origin(url: str | None) -> str | None:
+    """`scheme://host:port` of an absolute http(s) URL, to be named in a policy; None for no URL and
+    for a path, which stays on the page's own origin. Raises ValueError for anything else, also for
+    characters that could end the policy."""
+    if url is None or _RELATIVE.fullmatch(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a bad port or IPv6 address
+        good = False
+    if not good or not _NETLOC.fullmatch(parts.netloc):
+        raise ValueError(f"{printable(url)} is neither a path nor an http or https URL")
     return f"{parts.scheme}://{parts.netloc}"

@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -77,6 +77,11 @@ class BundleWriter:
     def folder(self) -> Path:
         """Where the files are while the bundle is written: what is checked before it counts."""
         return self._new
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """Names, sizes and hashes of what was written so far."""
+        return dict(self._files)
 
     def __enter__(self) -> Self:
         try:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedReader
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import click
 
 from .. import __version__
+from ..bundle.page import weights_origin
 from ..errors import CannotReadError, MalformedError, UsageError, printable
 from .errors import run_command
 
@@ -36,6 +37,8 @@ _TYPES = {
     ".wgsl": "text/plain; charset=utf-8",
 }
 _SHARD = re.compile(r"(.*/)?weights/[0-9a-f]{64}\.bin")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_PIECE = 1 << 20
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
 _ISOLATION = {
@@ -74,22 +77,16 @@ class Site:
 
 def policy(weights_url: str | None) -> str:
     """The strictest Content-Security-Policy that a bundle works under; shards may come from the
-    origin of `weights_url`. Raises MalformedError (SERVE003) if that is no http(s) URL."""
-    connect = "'self'"
-    if weights_url and (origin := _origin(weights_url)):
-        connect += f" {origin}"
+    origin of `weights_url`. Raises MalformedError (SERVE003) if that is no place for them."""
+    try:
+        origin = weights_origin(weights_url)
+    except ValueError as error:
+        raise MalformedError("SERVE003", f"manifest.json: weights_url {error}") from error
+    connect = f"'self' {origin}" if origin else "'self'"
     return (
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
         f"connect-src {connect}; worker-src 'self'; style-src 'self'; img-src 'self' data:"
     )
-
-
-def _origin(url: str) -> str | None:
-    """`scheme://host` of an absolute URL, None for a relative one."""
-    match = re.match(r"(https?://[A-Za-z0-9.:\[\]-]+)(/|$)", url)
-    if not match and re.match(r"[^/]*:|//", url):
-        raise MalformedError("SERVE003", f"manifest.json: bad weights_url {printable(url)}")
-    return match[1] if match else None
 
 
 def make_server(
@@ -115,6 +112,20 @@ def make_server(
             "SERVE002", f"cannot listen on {host}:{port}: {reason}", hint="try --port 0"
         ) from error
     return server, f"http://{host}:{server.server_port}{site.base}"
+
+
+def wanted_part(header: str | None, size: int) -> range | None:
+    """The bytes of a file that a Range header asks for: all of them without a header, and for what
+    a server may ignore (other units, several ranges: RFC 9110, 14.2); None if the file has none."""
+    match = _RANGE.fullmatch((header or "").strip())
+    if match is None or match[1] == match[2] == "":
+        return range(size)
+    if match[1] == "":  # the last bytes
+        return range(max(0, size - int(match[2])), size) if size and int(match[2]) else None
+    first, last = int(match[1]), int(match[2] or size)
+    if match[2] and last < first:
+        return range(size)
+    return range(first, min(last + 1, size)) if first < size else None
 
 
 def _weights_url(root: Path) -> str | None:
@@ -168,13 +179,29 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.FORBIDDEN)
             return
         with file:
+            size = os.fstat(file.fileno()).st_size
+            part = wanted_part(self.headers.get("Range"), size) if with_body else range(size)
             self._cache = _IMMUTABLE if _SHARD.fullmatch(url_path) else _REVALIDATE
-            self.send_response(HTTPStatus.OK)
+            if part is None:
+                self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+                self.send_header("Content-Range", f"bytes */{size}")
+                part = range(0)
+            elif len(part) < size:
+                self.send_response(HTTPStatus.PARTIAL_CONTENT)
+                self.send_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{size}")
+            else:
+                self.send_response(HTTPStatus.OK)
+            self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Type", _TYPES.get(path.suffix, "application/octet-stream"))
-            self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
+            self.send_header("Content-Length", str(len(part)))
             self.end_headers()
             if with_body:
-                shutil.copyfileobj(file, self.wfile)
+                self._copy(file, part)
+
+    def _copy(self, file: BufferedReader, part: range) -> None:
+        file.seek(part.start)
+        for at in range(part.start, part.stop, _PIECE):
+            self.wfile.write(file.read(min(_PIECE, part.stop - at)))
 
     def end_headers(self) -> None:
         """Every response carries the headers of the site, errors included."""
