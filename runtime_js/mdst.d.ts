@@ -9,8 +9,10 @@ export type ErrorCode =
   | 'integrity'
   /** The prompt has more tokens than the context holds. */
   | 'context_length_exceeded'
-  /** An argument makes no sense. */
+  /** An argument makes no sense; `param` names the field. */
   | 'invalid_request'
+  /** The model has no chat template. */
+  | 'no_chat_template'
   /** `load` was aborted by its signal. */
   | 'aborted'
   /** The browser took the GPU away; load again. */
@@ -25,6 +27,8 @@ export type ErrorCode =
 export class MdstError extends Error {
   readonly code: ErrorCode;
   readonly problems: Problem[];
+  /** The field of the request that is at fault, such as `messages[2].content`. */
+  readonly param: string | null;
 }
 
 /** Why a device cannot run the model: `needed` and `found` are bytes, counts or names. */
@@ -92,11 +96,8 @@ export interface LoadOptions extends BundleOptions {
   worker?: boolean;
 }
 
-export interface CompletionRequest {
-  /** Text, or token ids that are taken as they are. */
-  prompt: string | readonly number[];
-  /** Default 128. */
-  max_tokens?: number | null;
+/** What every request may ask for; `null` is the default, and fields that are not known are refused. */
+export interface GenerationRequest {
   /** Default 1; 0 takes the likeliest token. */
   temperature?: number | null;
   top_p?: number | null;
@@ -111,6 +112,8 @@ export interface CompletionRequest {
   seed?: number | null;
   /** Texts that end the answer; they are never shown. */
   stop?: string | readonly string[] | null;
+  /** Independent answers, up to 128, made one after another. */
+  n?: number | null;
   /** Go on after tokens that end the text. */
   ignore_eos?: boolean | null;
   on_full?: 'slide' | 'stop' | null;
@@ -119,16 +122,70 @@ export interface CompletionRequest {
   /** Tokens per submit; default: as the device's speed asks for. Never changes the text. */
   steps?: number | null;
   stream?: boolean | null;
+  /** `include_usage`: the stream ends with a chunk that has `usage` and no choices. */
+  stream_options?: { include_usage?: boolean | null } | null;
+  /** Taken and not used, as requests to servers have them. */
+  model?: string | null;
+  user?: string | null;
+  metadata?: object | null;
+  store?: boolean | null;
+}
+
+export interface CompletionRequest extends GenerationRequest {
+  /** Text, or token ids that are taken as they are. */
+  prompt: string | readonly number[];
+  /** Default 128. */
+  max_tokens?: number | null;
+  /** How many of the likeliest tokens are told at each place, up to 20. */
+  logprobs?: number | null;
+  /** The answer begins with the prompt. Not with `logprobs`. */
+  echo?: boolean | null;
+}
+
+/** A message as the model's chat template reads it; fields beside these are handed to it too. */
+export interface ChatMessage {
+  /** Most templates know `system`, `user`, `assistant` and `tool`. */
+  role: string;
+  /** Parts are joined. */
+  content?: string | readonly { type: 'text'; text: string }[] | null;
+  name?: string;
+  tool_calls?: readonly object[];
+  tool_call_id?: string;
+}
+
+/** What is rendered beside the messages. */
+export interface ChatOptions {
+  /**
+   * Functions in OpenAI's shape. The template tells the model of them; what the model answers is
+   * left as text, as each model has its own way to write calls.
+   */
+  tools?: readonly object[] | null;
+  /** `none`: as without tools. A call cannot be forced. */
+  tool_choice?: 'auto' | 'none' | null;
+  /** More variables of the template, such as `enable_thinking`. */
+  chat_template_kwargs?: Record<string, unknown> | null;
+}
+
+export interface ChatRequest extends GenerationRequest, ChatOptions {
+  messages: readonly ChatMessage[];
+  /** Default: what the context has room for. */
+  max_completion_tokens?: number | null;
+  /** The older name. */
+  max_tokens?: number | null;
+  /** Whether the probability of each token is told, and of how many of the likeliest (up to 20). */
+  logprobs?: boolean | null;
+  top_logprobs?: number | null;
 }
 
 export type FinishReason = 'stop' | 'length' | 'abort';
 
 export interface Usage {
   prompt_tokens: number;
+  /** Of all choices. */
   completion_tokens: number;
   total_tokens: number;
   /** Prompt tokens that were still in the cache from the request before. */
-  cached_tokens: number;
+  prompt_tokens_details: { cached_tokens: number };
 }
 
 export interface Timings {
@@ -136,34 +193,84 @@ export interface Timings {
   decode_seconds: number;
 }
 
-export interface Choice<Reason> {
-  index: 0;
-  text: string;
-  tokens: number[];
-  finish_reason: Reason;
-}
-
-export interface Completion {
-  id: string;
-  object: 'text_completion';
-  created: number;
-  model: string;
-  choices: [Choice<FinishReason>];
+/** What the last chunk with choices, and a whole answer, tell of it. */
+export interface Summary {
   usage: Usage;
   timings: Timings;
   seed: number;
 }
 
-/** `text` and `tokens` are new; the last chunk has finish_reason, usage, timings and seed. */
-export interface CompletionChunk {
+interface Envelope<Kind> {
   id: string;
-  object: 'text_completion';
+  object: Kind;
+  /** Seconds since 1970. */
   created: number;
+  /** The model's name: untrusted text. */
   model: string;
-  choices: [Choice<FinishReason | null>];
-  usage?: Usage;
-  timings?: Timings;
-  seed?: number;
+}
+
+/** Natural logarithms of the model's own probabilities, before bias, penalties and filters. */
+export interface TextLogprobs {
+  tokens: string[];
+  token_logprobs: number[];
+  /** By the token's text. */
+  top_logprobs: Record<string, number>[];
+  /** Characters of the answer before each token. */
+  text_offset: number[];
+}
+
+export interface TokenLogprob {
+  token: string;
+  id: number;
+  logprob: number;
+  bytes: number[];
+}
+
+export interface ChatLogprob extends TokenLogprob {
+  top_logprobs: TokenLogprob[];
+}
+
+/** `tokens` are those of the text, without the one that ended it. */
+export interface Choice<Reason> {
+  index: number;
+  text: string;
+  tokens: number[];
+  logprobs: TextLogprobs | null;
+  finish_reason: Reason;
+}
+
+export interface Completion extends Envelope<'text_completion'>, Summary {
+  choices: Choice<FinishReason>[];
+}
+
+/** `text` and `tokens` are new. The last chunk of a choice has finish_reason and no text. */
+export interface CompletionChunk extends Envelope<'text_completion'>, Partial<Summary> {
+  choices: Choice<FinishReason | null>[];
+}
+
+export interface ChatChoice {
+  index: number;
+  message: { role: 'assistant'; content: string };
+  tokens: number[];
+  logprobs: { content: ChatLogprob[] } | null;
+  finish_reason: FinishReason;
+}
+
+export interface ChatCompletion extends Envelope<'chat.completion'>, Summary {
+  choices: ChatChoice[];
+}
+
+export interface ChatChunkChoice {
+  index: number;
+  /** The role comes once, in the first chunk of a choice. */
+  delta: { role?: 'assistant'; content?: string };
+  tokens: number[];
+  logprobs: { content: ChatLogprob[] } | null;
+  finish_reason: FinishReason | null;
+}
+
+export interface ChatChunk extends Envelope<'chat.completion.chunk'>, Partial<Summary> {
+  choices: ChatChunkChoice[];
 }
 
 export interface Completions {
@@ -171,8 +278,15 @@ export interface Completions {
   create(request: CompletionRequest & { stream?: false | null }): Promise<Completion>;
 }
 
+export interface ChatCompletions {
+  create(request: ChatRequest & { stream: true }): Promise<AsyncIterable<ChatChunk>>;
+  create(request: ChatRequest & { stream?: false | null }): Promise<ChatCompletion>;
+}
+
 export interface Stats {
   model: { name: string; architecture: string; parameters: number; layers: number };
+  /** Whether the model has a chat template. */
+  chat: boolean;
   tier: string;
   /** Better tiers that this device has the features for but fails at, and why. */
   refused: { tier: string; reason: string }[];
@@ -191,6 +305,7 @@ export interface Stats {
   /** Of the last request. */
   last:
     | (Timings & Usage & {
+      /** At most. */
       tokens_per_submit: number;
       prefill_tokens_per_second: number;
       decode_tokens_per_second: number;
@@ -200,7 +315,13 @@ export interface Stats {
 
 export interface Engine {
   /** Requests run one after another, in the order in which they came. */
+  chat: { completions: ChatCompletions };
   completions: Completions;
+  /** The prompt that chat makes of messages; `add_generation_prompt` is true unless told. */
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    options?: ChatOptions & { add_generation_prompt?: boolean | null },
+  ): Promise<string>;
   tokenize(
     text: string,
     options?: { addSpecial?: boolean; parseSpecial?: boolean },

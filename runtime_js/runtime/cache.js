@@ -1,11 +1,17 @@
 /**
- * Which tokens the GPU's key-value cache holds, so that a text that begins like the one before is
- * not computed again.
+ * Which tokens the key-value cache holds, so that a text that begins like the one before is not
+ * computed again.
  */
 
 export class Cache {
-  /** @param {number} ahead tokens that may be processed after a position that is returned to */
-  constructor(ahead) {
+  /**
+   * Each layer's cache is a ring with slots for its window and `ahead` more tokens.
+   *
+   * @param {number} window the smallest of all layers
+   * @param {number} ahead
+   */
+  constructor(window, ahead) {
+    this.window = window;
     this.ahead = ahead;
     /** @type {number[]} ids at positions 0, 1, … whose keys and values are right */
     this.ids = [];
@@ -26,7 +32,18 @@ export class Cache {
     const most = Math.min(this.ids.length, prompt.length - 1);
     let count = 0;
     while (count < most && this.ids[count] === prompt[count]) count += 1;
-    return this.touched - count <= this.ahead ? count : 0;
+    return this.returnsTo(count) ? count : 0;
+  }
+
+  /**
+   * Whether a text can go on from `position`: nothing of what is seen there has been overwritten by
+   * later tokens, because the rings have not come round or not come far enough.
+   *
+   * @param {number} position
+   */
+  returnsTo(position) {
+    const whole = this.touched <= this.window + this.ahead;
+    return position <= this.ids.length && (whole || this.touched - position <= this.ahead);
   }
 
   /**

@@ -1,139 +1,130 @@
 /**
- * Requests in OpenAI's shape → text.
+ * A job → its texts, piece by piece: tokens decoded, cut at stop strings, counted.
  *
- * @import { Completion, CompletionChunk, CompletionRequest, FinishReason, Usage } from '../mdst.d.ts'
- * @import { Timings } from '../mdst.d.ts'
- * @import { Model } from './model.js'
- * @import { Request } from './request.js'
+ * @import { FinishReason, Timings, Usage } from '../mdst.d.ts'
+ * @import { Executor } from './executor.d.ts'
+ * @import { Piece, Progress, Ready } from './generation.js'
+ * @import { TokenLogprob } from './logprobs.js'
  * @import { Tokenizer } from './text/tokenizer.js'
  */
 
 import { generateTokens } from './generation.js';
-import { checkPrompt, invalid } from './request.js';
+import { tokenLogprob } from './logprobs.js';
 import { StopFilter } from './stop.js';
 import { StreamDecoder } from './text/tokenizer.js';
 
 /**
- * @typedef {{ ids: readonly number[], request: Request & { endIds: number[], sinks: number } }} Job
- * @typedef {{ tokens: number[], text: string, reason: FinishReason, seed: number, usage: Usage,
- *   timings: Timings, steps: number }} Result
+ * @typedef {{ ids: readonly number[], request: Ready }} Job
+ * @typedef {{ usage: Usage, timings: Timings, seed: number, steps: number }} Summary
+ * @typedef {{ index: number, text: string, tokens: number[], logprobs: TokenLogprob[] | null,
+ *   reason: FinishReason | null, summary: Summary | null }} Part what is new of choice `index`. Its
+ *   last part has a reason and no text; the last part of all has the summary
  */
 
 /**
- * @param {CompletionRequest['prompt']} prompt
- * @param {Tokenizer} tokenizer
- * @param {Model} model
- * @returns {readonly number[]} ids that fit the context
- */
-export function promptIds(prompt, tokenizer, model) {
-  const isText = typeof prompt === 'string';
-  if (!isText && !Array.isArray(prompt)) throw invalid('prompt must be a text or a list of ids');
-  const ids = isText ? tokenizer.encode(prompt, { addSpecial: true, parseSpecial: false }) : prompt;
-  checkPrompt(ids, model.manifest);
-  return ids;
-}
-
-/**
- * @param {Model} model
+ * @param {Executor} executor
  * @param {Tokenizer} tokenizer
  * @param {Job} job
  * @param {AbortSignal} signal
- * @param {(text: string, tokens: number[]) => void} onPiece
- * @returns {Promise<Result>}
+ * @returns {AsyncGenerator<Part, void, void>} the choices one after another
  */
-export async function complete(model, tokenizer, { ids, request }, signal, onPiece) {
-  const decoder = new StreamDecoder(tokenizer);
-  const filter = new StopFilter(request.stops);
+export async function* complete(executor, tokenizer, { ids, request }, signal) {
   const started = performance.now();
-  const progress = { cached: 0, prefilled: 0, steps: 0 };
-  const result = { text: '', tokens: /** @type {number[]} */ ([]) };
-  /** @param {string} text @param {number[]} tokens */
-  const show = (text, tokens) => {
-    result.text += text;
-    result.tokens.push(...tokens);
-    if (text !== '' || tokens.length > 0) onPiece(text, tokens);
-  };
-  /** @type {FinishReason} */
-  let reason = 'length';
-  for await (const piece of generateTokens(model, ids, request, signal, progress)) {
-    const { text, tokens } = decode(piece.ids, decoder, filter);
-    if (piece.ended || filter.stopped) reason = 'stop';
-    show(text, tokens);
-    if (filter.stopped) break;
+  /** @type {Progress} */
+  const progress = { cached: 0, prefilled: 0, steps: 0, logits: null };
+  let made = 0;
+  for (let index = 0; index < request.choices; index += 1) {
+    const text = new Text(tokenizer, request);
+    const tokens = generateTokens(executor, ids, request, index, signal, progress);
+    for await (const piece of tokens) {
+      const part = text.take(piece);
+      made += part.tokens.length;
+      if (part.text !== '' || part.tokens.length > 0) {
+        yield { index, ...part, reason: null, summary: null };
+      }
+      if (text.stopped) break;
+    }
+    if (signal.aborted && text.reason !== 'stop') text.reason = 'abort';
+    const rest = text.rest();
+    const nothing = { tokens: [], logprobs: request.logprobs === null ? null : [] };
+    if (rest !== '') yield { index, text: rest, ...nothing, reason: null, summary: null };
+    const last = index + 1 === request.choices;
+    const summary = last ? summarize(ids.length, made, request.seed, started, progress) : null;
+    yield { index, text: '', ...nothing, reason: text.reason, summary };
   }
-  if (signal.aborted && reason !== 'stop') reason = 'abort';
-  if (!filter.stopped) show(filter.push(decoder.flush()) + filter.flush(), []);
+}
+
+/** One answer as it grows. */
+class Text {
+  /** @param {Tokenizer} tokenizer @param {Ready} request */
+  constructor(tokenizer, { stops, logprobs }) {
+    this.decoder = new StreamDecoder(tokenizer);
+    this.filter = new StopFilter(stops);
+    this.top = logprobs;
+    this.length = 0;
+    /** @type {FinishReason} */
+    this.reason = 'length';
+  }
+
+  get stopped() {
+    return this.filter.stopped;
+  }
+
+  /**
+   * @param {Piece} piece
+   * @returns {Pick<Part, 'text' | 'tokens' | 'logprobs'>} up to the token that completes a stop
+   *   string
+   */
+  take({ ids, rows, ended }) {
+    if (ended) this.reason = 'stop';
+    let text = '';
+    /** @type {number[]} */
+    const tokens = [];
+    /** @type {TokenLogprob[]} */
+    const logprobs = [];
+    for (const [i, id] of ids.entries()) {
+      if (this.top !== null) logprobs.push(tokenLogprob(rows[i], id, this.top, this.length));
+      const piece = this.decoder.push(id);
+      this.length += piece.length;
+      text += this.filter.push(piece);
+      tokens.push(id);
+      if (this.stopped) {
+        this.reason = 'stop';
+        break;
+      }
+    }
+    return { text, tokens, logprobs: this.top === null ? null : logprobs };
+  }
+
+  /** What was held back, at the end. */
+  rest() {
+    return this.stopped ? '' : this.filter.push(this.decoder.flush()) + this.filter.flush();
+  }
+}
+
+/**
+ * @param {number} prompt
+ * @param {number} made
+ * @param {number} seed
+ * @param {number} started
+ * @param {Progress} progress
+ * @returns {Summary}
+ */
+function summarize(prompt, made, seed, started, { cached, prefilled, steps }) {
   const ended = performance.now();
-  const prefilled = progress.prefilled || ended;
+  const begun = prefilled || ended;
   return {
-    ...result,
-    reason,
-    seed: request.seed,
     usage: {
-      prompt_tokens: ids.length,
-      completion_tokens: result.tokens.length,
-      total_tokens: ids.length + result.tokens.length,
-      cached_tokens: progress.cached,
+      prompt_tokens: prompt,
+      completion_tokens: made,
+      total_tokens: prompt + made,
+      prompt_tokens_details: { cached_tokens: cached },
     },
     timings: {
-      prefill_seconds: (prefilled - started) / 1000,
-      decode_seconds: (ended - prefilled) / 1000,
+      prefill_seconds: (begun - started) / 1000,
+      decode_seconds: (ended - begun) / 1000,
     },
-    steps: progress.steps,
+    seed,
+    steps,
   };
-}
-
-/**
- * @param {number[]} ids
- * @param {StreamDecoder} decoder
- * @param {StopFilter} filter
- * @returns {{ text: string, tokens: number[] }} up to the token that completes a stop string
- */
-function decode(ids, decoder, filter) {
-  let text = '';
-  for (const [i, id] of ids.entries()) {
-    text += filter.push(decoder.push(id));
-    if (filter.stopped) return { text, tokens: ids.slice(0, i + 1) };
-  }
-  return { text, tokens: ids };
-}
-
-/** The parts that a completion and its chunks share. @param {Model} model */
-export function envelope(model) {
-  return {
-    id: `cmpl-${crypto.randomUUID()}`,
-    object: /** @type {const} */ ('text_completion'),
-    created: Math.floor(Date.now() / 1000),
-    model: model.manifest.model.name,
-  };
-}
-
-/**
- * @param {ReturnType<typeof envelope>} head
- * @param {Result} result
- * @returns {Completion}
- */
-export function wholeCompletion(head, { text, tokens, reason, usage, timings, seed }) {
-  const choice = { index: /** @type {const} */ (0), text, tokens, finish_reason: reason };
-  return { ...head, choices: [choice], usage, timings, seed };
-}
-
-/**
- * @param {ReturnType<typeof envelope>} head
- * @param {string} text
- * @param {number[]} tokens
- * @returns {CompletionChunk}
- */
-export function chunk(head, text, tokens) {
-  return { ...head, choices: [{ index: 0, text, tokens, finish_reason: null }] };
-}
-
-/**
- * @param {ReturnType<typeof envelope>} head
- * @param {Result} result
- * @returns {CompletionChunk} the last one, without text
- */
-export function lastChunk(head, { reason, usage, timings, seed }) {
-  const choice = { index: /** @type {const} */ (0), text: '', tokens: [], finish_reason: reason };
-  return { ...head, choices: [choice], usage, timings, seed };
 }

@@ -1,7 +1,7 @@
 /**
  * The engine that a page holds, over a service in a worker or in the same thread.
  *
- * @import { CompletionChunk, CompletionRequest, Engine } from '../mdst.d.ts'
+ * @import { ChatChunk, ChatRequest, CompletionChunk, CompletionRequest, Engine } from '../mdst.d.ts'
  * @import { CallOptions } from './rpc.js'
  */
 
@@ -22,11 +22,14 @@ import { MdstError } from './errors.js';
  * @returns {Engine}
  */
 export function engineOver(line) {
-  /** @param {CompletionRequest} request */
-  const create = async ({ signal, ...request }) => {
-    if (request.stream) return await stream(line, request, signal);
-    return await line.call('create', request, { signal });
-  };
+  /** @param {string} method */
+  const creating = (method) => ({
+    /** @param {CompletionRequest | ChatRequest} request */
+    create: async ({ signal, ...request }) => {
+      if (request.stream) return await stream(line, method, request, signal);
+      return await line.call(method, request, { signal });
+    },
+  });
   /** @type {Promise<void> | null} */
   let unloading = null;
   const unload = async () => {
@@ -35,7 +38,10 @@ export function engineOver(line) {
     line.end(error);
   };
   return {
-    completions: { create: /** @type {any} */ (create) },
+    chat: { completions: /** @type {any} */ (creating('chat')) },
+    completions: /** @type {any} */ (creating('complete')),
+    applyChatTemplate: (messages, options) =>
+      line.call('applyChatTemplate', { ...options, messages }),
     tokenize: (text, options) => line.call('tokenize', { ...options, text }),
     detokenize: (ids) => line.call('detokenize', { ids }),
     logits: (ids, options) => line.call('logits', { ...options, ids }),
@@ -48,11 +54,12 @@ export function engineOver(line) {
  * Generation does not wait for the reader; when the reader leaves, it stops.
  *
  * @param {Line} line
- * @param {Omit<CompletionRequest, 'signal'>} request
+ * @param {string} method
+ * @param {Omit<CompletionRequest | ChatRequest, 'signal'>} request
  * @param {AbortSignal | null | undefined} signal
- * @returns {Promise<AsyncIterable<CompletionChunk>>} as soon as the request is accepted
+ * @returns {Promise<AsyncIterable<CompletionChunk | ChatChunk>>} as soon as the request is accepted
  */
-function stream(line, request, signal) {
+function stream(line, method, request, signal) {
   return new Promise((resolve, reject) => {
     const leaving = new AbortController();
     /** @type {Promise<void>} */
@@ -61,12 +68,12 @@ function stream(line, request, signal) {
       leaving.abort();
       await answer.catch(() => {});
     };
-    /** @type {Channel<CompletionChunk>} */
+    /** @type {Channel<CompletionChunk | ChatChunk>} */
     const channel = new Channel(leave);
-    /** @param {CompletionChunk | null} part */
+    /** @param {CompletionChunk | ChatChunk | null} part */
     const onPart = (part) => part === null ? resolve(channel) : channel.push(part);
     const either = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
-    answer = line.call('create', request, { signal: either, onPart });
+    answer = line.call(method, request, { signal: either, onPart });
     answer.then(() => channel.close(), (error) => {
       reject(error); // no effect once the request is accepted
       channel.close({ error });

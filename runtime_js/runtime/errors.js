@@ -9,13 +9,14 @@ export class MdstError extends Error {
   /**
    * @param {ErrorCode} code
    * @param {string} message
-   * @param {{ problems?: Problem[], cause?: unknown }} [more]
+   * @param {{ problems?: Problem[], param?: string | null, cause?: unknown }} [more]
    */
-  constructor(code, message, { problems = [], cause } = {}) {
+  constructor(code, message, { problems = [], param = null, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'MdstError';
     this.code = code;
     this.problems = problems;
+    this.param = param;
   }
 }
 
@@ -24,20 +25,20 @@ export class MdstError extends Error {
  * stack tells where a bug is.
  *
  * @typedef {{ code: ErrorCode | null, name: string, message: string, problems: Problem[],
- *   stack: string }} PlainError
+ *   param: string | null, stack: string }} PlainError
  */
 
 /** @param {unknown} error @returns {PlainError} */
 export function toPlain(error) {
   const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
   const known = error instanceof MdstError;
-  const { code, problems } = known ? error : { code: null, problems: [] };
-  return { code, name, message, problems, stack };
+  const { code, problems, param } = known ? error : { code: null, problems: [], param: null };
+  return { code, name, message, problems, param, stack };
 }
 
 /** @param {PlainError} plain @returns {Error} */
-export function fromPlain({ code, name, message, problems, stack }) {
-  if (code !== null) return new MdstError(code, message, { problems });
+export function fromPlain({ code, name, message, problems, param, stack }) {
+  if (code !== null) return new MdstError(code, message, { problems, param });
   return Object.assign(new Error(message), { name, stack });
 }
 

@@ -1,44 +1,45 @@
 /**
- * A prompt → tokens, as the GPU makes them. The next submit is on its way before one is read.
+ * A prompt → tokens, as an executor makes them. The next draw is on its way before one is read.
  *
- * @import { Model, Outcome } from './model.js'
- * @import { Dispatch } from './programs.js'
+ * @import { Executor, Outcome, Settings } from './executor.d.ts'
  * @import { Request } from './request.js'
  */
 
 import { END } from './state.js';
 
-const IN_FLIGHT = 2;
-
 /**
- * @typedef {{ ids: number[], ended: boolean, full: boolean }} Piece `ended`: an end token came (it
- *   is not among the ids); `full`: the context is
- * @typedef {{ cached: number, prefilled: number, steps: number }} Progress prompt tokens that
- *   were in the cache; when the prompt was done (`performance.now()`); most tokens per submit
+ * @typedef {{ ids: number[], rows: Float32Array[], ended: boolean, full: boolean }} Piece `rows`:
+ *   the logits behind each id, where they were asked for; `ended`: an end token came (it is not
+ *   among the ids); `full`: the context is
+ * @typedef {Request & { endIds: number[], sinks: number }} Ready
+ * @typedef {{ cached: number, prefilled: number, steps: number,
+ *   logits: Float32Array<ArrayBuffer> | null }} Progress prompt tokens that were in the cache; when
+ *   the prompt was done (`performance.now()`); most tokens per draw; the logits after the prompt,
+ *   kept for further choices
  */
 
 /**
- * Yields what each submit made. What is generated depends neither on the device's speed nor on
+ * Yields what each draw made. What is generated depends neither on the device's speed nor on
  * `steps`. After an early return by the consumer, or an abort, the cache holds what was processed.
  *
- * @param {Model} model
+ * @param {Executor} executor
  * @param {readonly number[]} prompt checked
- * @param {Request & { endIds: number[], sinks: number }} request
+ * @param {Ready} request
+ * @param {number} choice which of the answers to this prompt
  * @param {AbortSignal} signal
- * @param {Progress} progress filled on the way
+ * @param {Progress} progress filled on the way; the same one for all choices
  * @returns {AsyncGenerator<Piece, void, void>}
  */
-export async function* generateTokens(model, prompt, request, signal, progress) {
-  const run = new Run(model, prompt, request);
+export async function* generateTokens(executor, prompt, request, choice, signal, progress) {
+  const run = new Run(executor, prompt, request);
   try {
-    progress.cached = model.cache.shared(prompt);
-    await run.prefill(progress.cached, signal);
+    if (!(await run.begin(choice, signal, progress))) return;
     while (!signal.aborted) {
       run.fill();
       if (run.flights.length === 0) return;
       const piece = run.take(await run.next());
       if (progress.prefilled === 0) progress.prefilled = performance.now();
-      progress.steps = Math.max(progress.steps, run.lastRepeat);
+      progress.steps = Math.max(progress.steps, run.most);
       yield piece;
       if (piece.ended || piece.full) return;
     }
@@ -49,131 +50,107 @@ export async function* generateTokens(model, prompt, request, signal, progress) 
 
 class Run {
   /**
-   * @param {Model} model
+   * @param {Executor} executor
    * @param {readonly number[]} prompt
-   * @param {Request & { endIds: number[], sinks: number }} request
+   * @param {Ready} request
    */
-  constructor(model, prompt, request) {
-    this.model = model;
+  constructor(executor, prompt, request) {
+    this.executor = executor;
     this.prompt = prompt;
     this.request = request;
     /** @type {number[]} prompt and all that was drawn */
     this.ids = [...prompt];
     this.processed = 0;
     this.planned = 0;
-    this.drawn = 0;
-    this.lastRepeat = 0;
-    this.ended = 0;
-    /** @type {{ repeat: number, started: number, outcome: Promise<Outcome> }[]} */
+    this.most = 0;
+    /** @type {Promise<Outcome>[]} */
     this.flights = [];
   }
 
   /**
-   * @param {number} start
+   * @param {number} choice
    * @param {AbortSignal} signal
-   * @returns {Promise<void>} when all of it is submitted, and the draw of the first token
+   * @param {Progress} progress
+   * @returns {Promise<boolean>} whether the first token is on its way; false also when none is wanted
    */
-  async prefill(start, signal) {
-    const { model, prompt, request } = this;
-    const { cache, manifest, programs } = model;
-    model.prefillPace.begin();
-    model.decodePace.begin();
-    model.writeSampling(request.penalties ? prompt : null, request.bias);
-    this.processed = start;
-    for (let from = start; from < prompt.length;) {
-      const part = prompt.slice(from, from + manifest.context.chunk);
-      const last = from + part.length === prompt.length;
-      cache.writing(from, from + part.length);
-      model.writeTokens(from, part);
-      model.writeState(this.state(from, part.length));
-      const { steps } = chunkFor(programs.prefill, part.length);
-      const all = last ? [...steps, ...programs.prefillLogits] : steps;
-      if (!(await model.runInParts(all, signal))) return;
-      from += part.length;
-      this.processed = from;
+  async begin(choice, signal, progress) {
+    const { executor, prompt, request } = this;
+    executor.begin(this.settings(choice));
+    if (progress.logits === null || !executor.cache.returnsTo(prompt.length)) {
+      const cached = executor.cache.shared(prompt);
+      if (choice === 0) progress.cached = cached;
+      this.processed = await executor.prefill(prompt, cached, signal);
+      if (this.processed < prompt.length) return false;
     }
-    if (request.maxTokens > 0) this.draw(programs.sample, 1);
+    if (progress.logits !== null) executor.resume(prompt.length, progress.logits);
+    else if (request.choices > 1) progress.logits = await executor.logits();
+    this.processed = prompt.length;
+    if (request.maxTokens === 0) return false;
+    this.fly(executor.sample(request.logprobs !== null), 1);
+    return true;
   }
 
-  /** @param {number} position @param {number} tokens */
-  state(position, tokens) {
-    const { request, model } = this;
-    const { context } = model.manifest;
+  /** @param {number} choice @returns {Settings} */
+  settings(choice) {
+    const { executor: { manifest: { context, model } }, request, prompt } = this;
+    const bias = request.bias.length > 0 ? new Float32Array(model.vocabulary) : null;
+    for (const [id, value] of request.bias) if (bias !== null) bias[id] = value;
     return {
-      ...request.sampling,
-      position,
-      n_tokens: tokens,
+      sampling: { ...request.sampling, choice },
       limit: request.slide ? context.max_position : context.window,
       sinks: request.sinks,
-      end_count: request.endIds.length,
-      end_ids: request.endIds,
+      endIds: request.endIds,
+      counted: request.penalties ? prompt : null,
+      bias,
     };
   }
 
-  /** Submits until the GPU has enough to do, or all tokens are on their way. */
+  /** Asks until the executor has enough to do, or all tokens are on their way. */
   fill() {
-    const { model, request } = this;
-    while (this.flights.length < IN_FLIGHT && this.planned < request.maxTokens) {
-      const wanted = Math.min(request.steps || model.decodePace.units, model.mostSteps);
+    const { executor, request } = this;
+    const rows = request.logprobs !== null;
+    const most = rows ? executor.mostRows : executor.mostSteps;
+    while (this.flights.length < executor.inFlight && this.planned < request.maxTokens) {
+      const wanted = Math.min(request.steps || executor.suited, most);
       const repeat = Math.min(wanted, request.maxTokens - this.planned);
-      this.draw(model.programs.decode, repeat);
+      this.fly(executor.decode(repeat, rows), repeat);
     }
   }
 
-  /** @param {Dispatch[]} steps @param {number} repeat */
-  draw(steps, repeat) {
-    const started = performance.now();
-    const position = this.prompt.length + this.planned;
-    const outcome = this.model.draw(steps, repeat, position, this.planned);
+  /** @param {Promise<Outcome>} outcome @param {number} repeat */
+  fly(outcome, repeat) {
     outcome.catch(() => {}); // reported when it is awaited
-    this.flights.push({ repeat, started, outcome });
+    this.flights.push(outcome);
     this.planned += repeat;
+    this.most = Math.max(this.most, repeat);
   }
 
-  /** @returns {Promise<Outcome>} of the oldest submit */
+  /** @returns {Promise<Outcome>} of the oldest draw */
   async next() {
-    const { repeat, started, outcome } = this.flights[0];
-    const result = await outcome;
+    const outcome = await this.flights[0];
     this.flights.shift();
-    const now = performance.now();
-    if (result.done === 0 && result.step > 1) { // else it was the prompt's, or did nothing
-      this.model.decodePace.report(repeat, now - Math.max(started, this.ended));
-    }
-    this.ended = now;
-    this.lastRepeat = repeat;
-    return result;
+    return outcome;
   }
 
   /** @param {Outcome} outcome @returns {Piece} */
-  take({ ids, position, done }) {
+  take({ ids, rows, position, done }) {
     this.ids.push(...ids);
-    this.drawn += ids.length;
     this.processed = position;
     const end = ids.findIndex((id) => this.request.endIds.includes(id));
     const ended = done === END || end >= 0;
-    return { ids: end >= 0 ? ids.slice(0, end) : ids, ended, full: done !== 0 && !ended };
+    const shown = end >= 0 ? ids.slice(0, end) : ids;
+    return { ids: shown, rows, ended, full: done !== 0 && !ended };
   }
 
   /** Waits for what is still on its way, so that the cache's content is known. */
   async finish() {
+    const { cache } = this.executor;
     try {
       while (this.flights.length > 0) this.take(await this.next());
-      this.model.cache.holds(this.ids.slice(0, this.processed));
+      cache.holds(this.ids.slice(0, this.processed));
     } catch (error) {
-      this.model.cache.clear();
+      cache.clear();
       throw error;
     }
   }
-}
-
-/**
- * The smallest of the programs that a run of tokens fits.
- *
- * @template {{ tokens: number }} T
- * @param {T[]} programs by growing size
- * @param {number} tokens
- * @returns {T}
- */
-export function chunkFor(programs, tokens) {
-  return programs.find((program) => program.tokens >= tokens) ?? programs[programs.length - 1];
 }

@@ -19,9 +19,12 @@ import { bindPrograms } from './programs.js';
 import { fetchShards, shardsOf } from './shards.js';
 import { expandVocabulary, Tokenizer } from './text/tokenizer.js';
 
+const CHAT_TEMPLATE = 'chat_template.json';
+
 /**
  * @typedef {{ device: Device, tier: Tier, kernels: Kernel[], refused: Stats['refused'] }} Ready
- * @typedef {{ model: Model, tokenizer: Tokenizer, stats: Pick<Stats, 'refused' | 'adapter' | 'load'> }} Loaded
+ * @typedef {{ model: Model, tokenizer: Tokenizer, template: object | null,
+ *   stats: Pick<Stats, 'refused' | 'adapter' | 'load'> }} Loaded
  */
 
 /**
@@ -74,6 +77,8 @@ async function loadSteps(base, wanted, signal, meter, opened) {
 
   // From here on the first files of weights are on their way, while kernels compile.
   const vocabulary = quiet(fetchFile(new URL('vocabulary.bin', base), signal));
+  const chats = manifest.files.some(({ name }) => name === CHAT_TEMPLATE);
+  const template = chats ? quiet(fetchJson(new URL(CHAT_TEMPLATE, base), signal)) : null;
   const shards = fetchShards(manifest, base, signal, (bytes) => meter.count(bytes));
   const ready = await prepare(base, manifest, wanted, adapter, signal, meter, opened);
   const { device, tier, kernels, refused } = ready;
@@ -87,7 +92,7 @@ async function loadSteps(base, wanted, signal, meter, opened) {
   meter.begin('ready', meter.bytes);
   const model = new Model(device, manifest, tier, buffers, programs);
   const load = { ...meter.seconds(), bytes: meter.bytes };
-  return { model, tokenizer, stats: { refused, adapter: info, load } };
+  return { model, tokenizer, template: await template, stats: { refused, adapter: info, load } };
 }
 
 /**

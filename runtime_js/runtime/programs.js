@@ -70,6 +70,18 @@ export function bindPrograms(device, manifest, tier, kernels, buffers) {
 }
 
 /**
+ * The smallest of the programs that a run of tokens fits.
+ *
+ * @template {{ tokens: number }} T
+ * @param {T[]} programs by growing size
+ * @param {number} tokens
+ * @returns {T}
+ */
+export function chunkFor(programs, tokens) {
+  return programs.find((program) => program.tokens >= tokens) ?? programs[programs.length - 1];
+}
+
+/**
  * All dispatches in one compute pass.
  *
  * @param {GPUCommandEncoder} encoder

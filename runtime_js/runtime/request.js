@@ -1,19 +1,31 @@
 /**
- * What a caller asks for → what the GPU is told; refused when it makes no sense.
+ * What a caller asks for → how tokens are drawn, and when it is enough; refused when it makes no
+ * sense.
  *
  * @import { Manifest } from './manifest.d.ts'
- * @import { CompletionRequest } from '../mdst.d.ts'
+ * @import { ChatRequest, CompletionRequest, GenerationRequest } from '../mdst.d.ts'
  */
 
+import {
+  checkId,
+  checkNames,
+  invalid,
+  readNumber,
+  readObject,
+  readOption,
+  show,
+} from './checks.js';
 import { MdstError } from './errors.js';
 
 const OFF = -3e38; // the logarithm of min-p 0
 const MAX_STEPS = 32;
 const MAX_TOKENS = 128;
+const MAX_CHOICES = 128;
+const MOST_LOGPROBS = 20;
+const ANY_COUNT = { usual: NaN, least: 0, most: 2 ** 32 - 1, whole: true };
 
 /** Defaults and ranges of numbers; `whole`: integers only. */
 const NUMBERS = /** @type {const} */ ({
-  max_tokens: { usual: MAX_TOKENS, least: 0, most: 2 ** 32 - 1, whole: true },
   temperature: { usual: 1, least: 0, most: 1e6, whole: false },
   top_p: { usual: 1, least: 0, most: 1, whole: false },
   top_k: { usual: 0, least: 0, most: 2 ** 32 - 1, whole: true },
@@ -23,30 +35,93 @@ const NUMBERS = /** @type {const} */ ({
   frequency_penalty: { usual: 0, least: -1e3, most: 1e3, whole: false },
   seed: { usual: NaN, least: 0, most: Number.MAX_SAFE_INTEGER, whole: true },
   steps: { usual: 0, least: 1, most: MAX_STEPS, whole: true },
+  n: { usual: 1, least: 1, most: MAX_CHOICES, whole: true },
 });
+
+const FOR_ALL = [
+  ...Object.keys(NUMBERS),
+  ...['max_tokens', 'logit_bias', 'stop', 'logprobs', 'ignore_eos', 'on_full'],
+  ...['stream', 'stream_options'],
+  ...['model', 'user', 'metadata', 'store'], // for a server's books; of no effect here
+];
+const OF_COMPLETIONS = new Set([...FOR_ALL, 'prompt', 'echo']);
+const OF_CHATS = new Set([
+  ...FOR_ALL,
+  ...['messages', 'tools', 'tool_choice', 'chat_template_kwargs'],
+  ...['max_completion_tokens', 'top_logprobs'],
+]);
 
 /**
  * @typedef {{
  *   maxTokens: number,
  *   sampling: Record<string, number | number[]>,
  *   seed: number,
+ *   choices: number,
  *   penalties: boolean,
  *   bias: [number, number][],
  *   stops: string[],
+ *   logprobs: number | null,
  *   ignoreEos: boolean,
  *   slide: boolean,
  *   steps: number,
- * }} Request `sampling`: fields of the state; `steps` 0: as many as fit the device
+ *   includeUsage: boolean,
+ * }} Request `maxTokens` Infinity: as many as the context has room for; `sampling`: fields of the
+ *   state; `logprobs`: how many tokens beside the one that was drawn, null for none at all;
+ *   `steps` 0: as many as fit the device
  */
 
 /**
  * @param {Omit<CompletionRequest, 'signal'>} given
  * @param {Manifest} manifest
  * @param {'slide' | 'stop'} onFull what happens unless the request says otherwise
- * @returns {Request}
+ * @returns {Request & { echo: boolean }}
  * @throws {MdstError} 'invalid_request'
  */
 export function readRequest(given, manifest, onFull) {
+  checkNames(readObject('request', given), OF_COMPLETIONS);
+  const range = { usual: NaN, least: 0, most: MOST_LOGPROBS, whole: true };
+  const logprobs = readNumber('logprobs', given.logprobs, range);
+  const echo = readOption('echo', given.echo, [false, true]);
+  if (echo && !Number.isNaN(logprobs)) {
+    throw invalid('echo has no logprobs: engine.logits gives those of a prompt', 'echo');
+  }
+  return {
+    ...readCommon(given, manifest, onFull),
+    maxTokens: readNumber('max_tokens', given.max_tokens, { ...ANY_COUNT, usual: MAX_TOKENS }),
+    logprobs: Number.isNaN(logprobs) ? null : logprobs,
+    echo,
+  };
+}
+
+/**
+ * @param {Omit<ChatRequest, 'signal'>} given
+ * @param {Manifest} manifest
+ * @param {'slide' | 'stop'} onFull
+ * @returns {Request}
+ * @throws {MdstError} 'invalid_request'
+ */
+export function readChatRequest(given, manifest, onFull) {
+  checkNames(readObject('request', given), OF_CHATS);
+  const older = readNumber('max_tokens', given.max_tokens, ANY_COUNT);
+  const name = 'max_completion_tokens';
+  const most = readNumber(name, given.max_completion_tokens, { ...ANY_COUNT, usual: older });
+  const wanted = readOption('logprobs', given.logprobs, [false, true]);
+  const range = { usual: 0, least: 0, most: MOST_LOGPROBS, whole: true };
+  const top = readNumber('top_logprobs', given.top_logprobs, range);
+  if (top > 0 && !wanted) throw invalid('top_logprobs needs logprobs: true', 'top_logprobs');
+  return {
+    ...readCommon(given, manifest, onFull),
+    maxTokens: Number.isNaN(most) ? Infinity : most,
+    logprobs: wanted ? top : null,
+  };
+}
+
+/**
+ * @param {GenerationRequest} given
+ * @param {Manifest} manifest
+ * @param {'slide' | 'stop'} onFull
+ */
+function readCommon(given, manifest, onFull) {
   const n = Object.fromEntries(
     Object.entries(NUMBERS).map(([name, range]) => [
       name,
@@ -54,8 +129,10 @@ export function readRequest(given, manifest, onFull) {
     ]),
   );
   const seed = Number.isNaN(n.seed) ? crypto.getRandomValues(new Uint32Array(1))[0] : n.seed;
+  readOption('stream', given.stream, [false, true]);
+  const { include_usage, ...others } = readObject('stream_options', given.stream_options);
+  checkNames(others, new Set(), 'stream_options.');
   return {
-    maxTokens: n.max_tokens,
     seed,
     sampling: {
       seed: [seed % 2 ** 32, Math.floor(seed / 2 ** 32)],
@@ -68,62 +145,39 @@ export function readRequest(given, manifest, onFull) {
       presence_penalty: n.presence_penalty,
       frequency_penalty: n.frequency_penalty,
     },
+    choices: n.n,
     penalties: n.repetition_penalty !== 1 || n.presence_penalty !== 0 || n.frequency_penalty !== 0,
     bias: readBias(given.logit_bias, manifest.model.vocabulary),
     stops: readStops(given.stop),
     ignoreEos: readOption('ignore_eos', given.ignore_eos, [false, true]),
     slide: readOption('on_full', given.on_full, [onFull, 'slide', 'stop']) === 'slide',
     steps: n.steps,
+    includeUsage: readOption('stream_options.include_usage', include_usage, [false, true]),
   };
 }
 
 /**
- * @param {string} name
- * @param {unknown} value
- * @param {{ usual: number, least: number, most: number, whole: boolean }} range
- */
-function readNumber(name, value, { usual, least, most, whole }) {
-  if (value === undefined || value === null) return usual;
-  const fits = typeof value === 'number' && value >= least && value <= most;
-  if (fits && (!whole || Number.isInteger(value))) return value;
-  const kind = whole ? 'an integer' : 'a number';
-  throw invalid(`${name} is ${show(value)}, but must be ${kind} from ${least} to ${most}`);
-}
-
-/**
- * @template T
- * @param {string} name
- * @param {T | null | undefined} value
- * @param {T[]} allowed the first is the default
- */
-export function readOption(name, value, allowed) {
-  if (value === undefined || value === null) return allowed[0];
-  if (allowed.includes(value)) return value;
-  const names = [...new Set(allowed)].map(show).join(' or ');
-  throw invalid(`${name} is ${show(value)}, but must be ${names}`);
-}
-
-/**
- * @param {CompletionRequest['logit_bias']} given
+ * @param {GenerationRequest['logit_bias']} given
  * @param {number} vocabulary
  * @returns {[number, number][]}
  */
 function readBias(given, vocabulary) {
-  return Object.entries(given ?? {}).map(([key, value]) => {
-    checkId(Number(key), vocabulary);
+  return Object.entries(readObject('logit_bias', given)).map(([key, value]) => {
+    checkId(Number(key), vocabulary, 'logit_bias');
     if (typeof value !== 'number' || Number.isNaN(value)) {
-      throw invalid(`logit_bias of token ${key} is ${show(value)}, but must be a number`);
+      const message = `logit_bias of token ${key} is ${show(value)}, but must be a number`;
+      throw invalid(message, 'logit_bias');
     }
     return [Number(key), value];
   });
 }
 
-/** @param {CompletionRequest['stop']} given @returns {string[]} */
+/** @param {unknown} given @returns {string[]} */
 function readStops(given) {
-  const stops = typeof given === 'string' ? [given] : [...(given ?? [])];
+  const stops = Array.isArray(given) ? given : [given ?? []].flat();
   for (const stop of stops) {
     if (typeof stop !== 'string' || stop === '') {
-      throw invalid(`stop has ${show(stop)}, but must be texts that are not empty`);
+      throw invalid(`stop has ${show(stop)}, but must be texts that are not empty`, 'stop');
     }
   }
   return stops;
@@ -132,32 +186,15 @@ function readStops(given) {
 /**
  * @param {readonly number[]} ids
  * @param {Manifest} manifest
+ * @param {string} [param] where they come from
  * @throws {MdstError} 'invalid_request', 'context_length_exceeded'
  */
-export function checkPrompt(ids, manifest) {
-  if (ids.length === 0) throw invalid('the prompt has no tokens');
-  for (const id of ids) checkId(id, manifest.model.vocabulary);
+export function checkPrompt(ids, manifest, param = 'prompt') {
+  if (ids.length === 0) throw invalid('the prompt has no tokens', param);
+  for (const id of ids) checkId(id, manifest.model.vocabulary, param);
   const { window } = manifest.context;
   if (ids.length > window) {
-    throw new MdstError(
-      'context_length_exceeded',
-      `the prompt has ${ids.length} tokens, but the context holds ${window}`,
-    );
+    const message = `the prompt has ${ids.length} tokens, but the context holds ${window}`;
+    throw new MdstError('context_length_exceeded', message, { param });
   }
-}
-
-/** @param {number} id @param {number} vocabulary */
-export function checkId(id, vocabulary) {
-  if (Number.isInteger(id) && id >= 0 && id < vocabulary) return;
-  throw invalid(`token id ${show(id)} is not one of 0 to ${vocabulary - 1}`);
-}
-
-/** @param {string} message */
-export function invalid(message) {
-  return new MdstError('invalid_request', message);
-}
-
-/** @param {unknown} value */
-function show(value) {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

@@ -1,17 +1,22 @@
 /**
  * What an engine does, as methods of plain arguments: called by a worker's messages, or directly.
  *
- * @import { Ability, BundleOptions, CompletionRequest, Stats } from '../mdst.d.ts'
- * @import { Job, Result } from './completions.js'
+ * @import { ChatOptions, ChatRequest, CompletionRequest, Stats } from '../mdst.d.ts'
+ * @import { Job, Part, Summary } from './completions.js'
  * @import { Loaded } from './load.js'
+ * @import { Request } from './request.js'
+ * @import { Shape } from './shapes.js'
  */
 
 import { memoryOf } from './bundle.js';
-import { chunk, complete, envelope, lastChunk, promptIds, wholeCompletion } from './completions.js';
+import { chatIds, render } from './chat/template.js';
+import { checkId, invalid, readOption } from './checks.js';
+import { complete } from './completions.js';
 import { MdstError } from './errors.js';
 import { loadModel } from './load.js';
 import { readLogits } from './logits.js';
-import { checkId, checkPrompt, invalid, readOption, readRequest } from './request.js';
+import { checkPrompt, readChatRequest, readRequest } from './request.js';
+import { chatShape, headOf, textShape } from './shapes.js';
 import { Turns } from './turns.js';
 
 /**
@@ -45,7 +50,8 @@ export class Service {
     this.sinks = sinks ?? context.sinks;
     if (!Number.isInteger(this.sinks) || this.sinks < 0 || this.sinks > context.max_sinks) {
       loaded.model.close();
-      throw invalid(`sinks is ${sinks}, but must be an integer from 0 to ${context.max_sinks}`);
+      const message = `sinks is ${sinks}, but must be an integer from 0 to ${context.max_sinks}`;
+      throw invalid(message, 'sinks');
     }
     this.loaded = loaded;
     loaded.model.device.onFailure = (error) => this.ending.abort(error);
@@ -59,55 +65,110 @@ export class Service {
   }
 
   /**
-   * A completion, or with `stream` its chunks as parts; the first part, null, says that the request
-   * was accepted.
+   * Text that goes on from a prompt: whole, or with `stream` its chunks as parts, of which the
+   * first, null, says that the request was accepted.
    *
    * @param {CompletionRequest} given
    * @param {Call} call
    */
-  async create(given, { signal, onPart }) {
-    const { model, tokenizer } = this.running;
-    const request = readRequest(given, model.manifest, this.onFull);
+  async complete(given, call) {
+    const { model: { manifest }, tokenizer } = this.running;
+    const request = readRequest(given, manifest, this.onFull);
+    const { prompt } = given;
+    const isText = typeof prompt === 'string';
+    if (!isText && !Array.isArray(prompt)) {
+      throw invalid('prompt must be a text or a list of token ids', 'prompt');
+    }
+    const ids = isText ? tokenizer.encode(prompt, { addSpecial: true }) : prompt;
+    checkPrompt(ids, manifest);
+    const whole = { special: true, whole: true };
+    const echo = !request.echo ? '' : isText ? prompt : tokenizer.decodeText(ids, whole);
+    const shape = textShape(headOf('cmpl', manifest.model.name), tokenizer, echo);
+    return await this.answer(given, ids, request, shape, call);
+  }
+
+  /**
+   * An assistant's answer to messages, otherwise as `complete`.
+   *
+   * @param {ChatRequest} given
+   * @param {Call} call
+   */
+  async chat(given, call) {
+    const { model: { manifest }, tokenizer } = this.running;
+    const request = readChatRequest(given, manifest, this.onFull);
+    const ids = chatIds(await this.render(given), tokenizer);
+    checkPrompt(ids, manifest, 'messages');
+    const shape = chatShape(headOf('chatcmpl', manifest.model.name), tokenizer);
+    return await this.answer(given, ids, request, shape, call);
+  }
+
+  /**
+   * @param {Pick<ChatRequest, 'messages' | keyof ChatOptions>} given
+   * @returns {Promise<string>} the prompt that the chat template makes
+   */
+  async render(given) {
+    const { template, tokenizer } = this.running;
+    if (template !== null) return await render(template, given, tokenizer);
+    throw new MdstError('no_chat_template', 'the model has no chat template');
+  }
+
+  /**
+   * @param {{ stream?: boolean | null }} given
+   * @param {readonly number[]} ids
+   * @param {Request} request
+   * @param {Shape<unknown, unknown>} shape
+   * @param {Call} call
+   */
+  async answer({ stream }, ids, request, shape, { signal, onPart }) {
+    const { model: { manifest }, tokenizer } = this.running;
+    const room = Math.max(1, manifest.context.window - ids.length);
+    const maxTokens = request.maxTokens === Infinity ? room : request.maxTokens;
     const endIds = request.ignoreEos ? [] : [...tokenizer.vocabulary.end_ids];
-    /** @type {Job} */
-    const job = {
-      ids: promptIds(given.prompt, tokenizer, model),
-      request: { ...request, endIds, sinks: this.sinks },
-    };
-    const head = envelope(model);
-    if (!given.stream) return wholeCompletion(head, await this.generate(job, signal, () => {}));
+    const job = { ids, request: { ...request, maxTokens, endIds, sinks: this.sinks } };
+    if (!stream) {
+      /** @type {Part[]} */
+      const parts = [];
+      await this.generate(job, signal, (part) => parts.push(part));
+      return shape.whole(parts);
+    }
     onPart(null);
-    const show = (/** @type {string} */ text, /** @type {number[]} */ tokens) =>
-      onPart(chunk(head, text, tokens));
-    onPart(lastChunk(head, await this.generate(job, signal, show)));
+    let index = -1;
+    await this.generate(job, signal, (part) => {
+      onPart(shape.chunk(part, part.index !== index));
+      index = part.index;
+      if (part.summary && request.includeUsage) onPart(shape.usage(part));
+    });
   }
 
   /**
    * @param {Job} job
    * @param {AbortSignal} signal
-   * @param {(text: string, tokens: number[]) => void} onPiece
+   * @param {(part: Part) => void} onPart
    */
-  async generate(job, signal, onPiece) {
-    const result = await this.turns.run(() => {
+  async generate(job, signal, onPart) {
+    await this.turns.run(async () => {
       const { model, tokenizer } = this.running;
       const either = AbortSignal.any([signal, this.ending.signal]);
-      return complete(model, tokenizer, job, either, onPiece);
+      for await (const part of complete(model, tokenizer, job, either)) {
+        if (part.summary) {
+          void this.running; // a device that failed on the way leaves half a text
+          this.last = figures(part.summary);
+        }
+        onPart(part);
+      }
     });
-    void this.running; // a device that failed on the way leaves half a text
-    this.last = figures(result);
-    return result;
   }
 
   /** @param {{ text: string, addSpecial?: boolean, parseSpecial?: boolean }} argument */
   tokenize({ text, addSpecial = false, parseSpecial = false }) {
-    if (typeof text !== 'string') throw invalid('tokenize takes a text');
+    if (typeof text !== 'string') throw invalid('tokenize takes a text', 'text');
     return Promise.resolve(this.running.tokenizer.encode(text, { addSpecial, parseSpecial }));
   }
 
   /** @param {{ ids: number[] }} argument */
   detokenize({ ids }) {
     const { tokenizer, model } = this.running;
-    for (const id of ids) checkId(id, model.manifest.model.vocabulary);
+    for (const id of ids) checkId(id, model.manifest.model.vocabulary, 'ids');
     return Promise.resolve(tokenizer.decodeText(ids, { special: true, whole: true }));
   }
 
@@ -115,19 +176,20 @@ export class Service {
   logits({ ids, prefill = false, last = Infinity }) {
     return this.turns.run(async () => {
       const { model } = this.running;
-      if (prefill) checkPrompt(ids, model.manifest);
-      for (const id of ids) checkId(id, model.manifest.model.vocabulary);
+      if (prefill) checkPrompt(ids, model.manifest, 'ids');
+      for (const id of ids) checkId(id, model.manifest.model.vocabulary, 'ids');
       return await readLogits(model, ids, { prefill, last, sinks: this.sinks });
     });
   }
 
   /** @returns {Promise<Omit<Stats, 'worker'>>} */
   stats() {
-    const { model, stats } = this.running;
+    const { model, template, stats } = this.running;
     const { name, architecture, parameters, layers } = model.manifest.model;
     return Promise.resolve({
       ...stats,
       model: { name, architecture, parameters, layers },
+      chat: template !== null,
       tier: model.tier.name,
       context: model.window,
       memory: memoryOf(model.manifest),
@@ -144,9 +206,9 @@ export class Service {
   }
 }
 
-/** @param {Result} result @returns {Stats['last']} */
+/** @param {Summary} summary @returns {Stats['last']} */
 function figures({ usage, timings, steps }) {
-  const { prompt_tokens, cached_tokens, completion_tokens } = usage;
+  const { prompt_tokens, completion_tokens, prompt_tokens_details: { cached_tokens } } = usage;
   const { prefill_seconds, decode_seconds } = timings;
   return {
     ...usage,
@@ -172,8 +234,12 @@ export async function dispatch(service, { method, argument }, call) {
   switch (method) {
     case 'load':
       return await service.load(argument, call);
-    case 'create':
-      return await service.create(argument, call);
+    case 'complete':
+      return await service.complete(argument, call);
+    case 'chat':
+      return await service.chat(argument, call);
+    case 'applyChatTemplate':
+      return await service.render(argument);
     case 'tokenize':
       return await service.tokenize(argument);
     case 'detokenize':

@@ -278,7 +278,7 @@ def test_leaving_in_the_middle_and_going_on(
         assert pieces[-1]["usage"]["completion_tokens"] == len(got)
     # Going on from what was written, with the cache as it was left; and anew.
     rest = create(asked(GREEDY, [*PROMPT, *wanted[:3]], max_tokens=18))
-    assert rest["usage"]["cached_tokens"] > 0
+    assert rest["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
     assert tokens_of(rest) == wanted[3:]
     assert tokens_of(create(asked(DRAWN))) == expected(DRAWN)
 

@@ -44,14 +44,16 @@ Deno.test('progress tells bytes, files, speed and time for weights, and counts f
 });
 
 Deno.test('the last line tells how the text ended', () => {
-  const usage = { prompt_tokens: 3, completion_tokens: 101, total_tokens: 104, cached_tokens: 0 };
+  const prompt_tokens_details = { cached_tokens: 0 };
+  const counts = { prompt_tokens: 3, completion_tokens: 101, total_tokens: 104 };
+  const usage = { ...counts, prompt_tokens_details };
   /** @type {import('../../runtime_js/mdst.d.ts').CompletionChunk} */
   const chunk = {
     id: 'x',
     object: 'text_completion',
     created: 0,
     model: 'm',
-    choices: [{ index: 0, text: '', tokens: [], finish_reason: 'length' }],
+    choices: [{ index: 0, text: '', tokens: [], logprobs: null, finish_reason: 'length' }],
     usage,
     timings: { prefill_seconds: 1, decode_seconds: 4 },
     seed: 5,

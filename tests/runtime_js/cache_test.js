@@ -3,7 +3,7 @@ import { Cache } from '../../runtime_js/runtime/cache.js';
 
 /** @param {number[]} ids @param {number} touched */
 function cacheWith(ids, touched) {
-  const cache = new Cache(8);
+  const cache = new Cache(8, 8);
   cache.writing(0, touched);
   cache.holds(ids);
   return cache;
@@ -22,6 +22,14 @@ Deno.test('a position is not returned to when too much was written after it', ()
   const cache = cacheWith(ids, 20);
   assertEquals(cache.shared([...ids.slice(0, 12), 99]), 12);
   assertEquals(cache.shared([...ids.slice(0, 11), 99]), 0);
+});
+
+Deno.test('any position is returned to while nothing was overwritten', () => {
+  const ids = Array.from({ length: 16 }, (_, i) => i);
+  assertEquals(cacheWith(ids, 16).shared([0, 1, 99]), 2);
+  assertEquals(cacheWith(ids, 17).shared([0, 1, 99]), 0);
+  assertEquals(cacheWith(ids, 16).returnsTo(16), true);
+  assertEquals(cacheWith(ids, 16).returnsTo(17), false);
 });
 
 Deno.test('what is being written counts no more as held', () => {

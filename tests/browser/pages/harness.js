@@ -80,8 +80,8 @@ async function failure(work) {
   try {
     await work();
   } catch (error) {
-    const { name, code, message, problems } = /** @type {any} */ (error);
-    return { name, code, message, problems, ours: error instanceof MdstError };
+    const { name, code, message, param, problems } = /** @type {any} */ (error);
+    return { name, code, message, param, problems, ours: error instanceof MdstError };
   }
   throw new Error('it did not fail');
 }
