@@ -1,6 +1,6 @@
 /** Whether two schemas have no value in common, as far as their types, constants and properties tell. */
 
-import { isObject, typesOf } from './types.js';
+import { isObject, typesOfValue } from './keywords.js';
 
 const MOST_DEPTH = 8;
 
@@ -45,7 +45,7 @@ function followed(schema, resolve) {
 function typesFor(schema) {
   const values = 'const' in schema ? [schema.const] : schema.enum;
   const types = Array.isArray(values)
-    ? values.flatMap(typesOf)
+    ? values.flatMap(typesOfValue)
     : [schema.type ?? ['object', 'array', 'string', 'number', 'boolean', 'null']].flat();
   return types.map((type) => type === 'integer' ? 'number' : type);
 }
