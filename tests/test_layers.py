@@ -61,14 +61,14 @@ FOR_ALL = {"errors", "__init__"}  # __init__ holds the version and nothing else
 # Where a dependency may be imported: folders and files of the package.
 DOORS = {
     "networkx": ("graph/graph.py",),
-    "jinja2": ("codegen/templates.py",),
+    "jinja2": ("codegen/templates.py", "text/chat/parse.py", "text/chat/translate.py"),
     "wgpu": ("hosts/wgpu_device.py",),
     "regex": ("text/",),
     "click": ("cli/",),
     "rich": ("cli/",),
     "gguf": ("gguf/", "quant/", "models/", "graph/", "text/"),
     "esbuild_py": ("bundle/runtime_files.py",),
-    "subprocess": (),
+    "subprocess": ("text/chat/isolate.py",),
 }
 # The package's own reader is strict; the one of gguf trusts its input.
 FORBIDDEN_NAMES = {"GGUFReader", "gguf_reader"}

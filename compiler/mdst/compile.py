@@ -25,7 +25,7 @@ from .programs import plan_programs
 from .report import Dump, Reporter
 from .schedule.text import plan_text
 from .summary import Summary
-from .text import Vocabulary, compact
+from .text import Vocabulary, chat, compact
 from .validate.bundle_check import validate_kernels, validate_model
 from .validate.known_answers import answers_json, known_answers
 
@@ -39,6 +39,8 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
     with naming(printable(source.name)), read_gguf(source) as file:
         config = ModelConfig.from_gguf(file)
         vocabulary = Vocabulary.from_metadata(file.metadata)
+        templates = chat.read_templates(file.metadata) if options.chat_template else {}
+        chat_template = chat.compile_templates(templates) if templates else None
         window = options.window(config.context_length)
         model = build_model(file, config, window)
         for warning in (*config.warnings, *vocabulary.warnings, *model.warnings):
@@ -57,6 +59,8 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
             checked = validate_kernels(answers, options, report)
             weights = Source(file, model.tables)
             writer.write("vocabulary.bin", compact(vocabulary))
+            if chat_template is not None:
+                writer.write(chat.FILE, chat_template)
             writer.write("answers.json", answers_json(answers).encode())
             for tier in code:
                 writer.write(wgsl_name(tier.tier), wgsl_file(tier).encode())

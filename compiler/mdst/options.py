@@ -32,6 +32,8 @@ class Options:
     """Largest weight file, in bytes."""
     weights_url: str | None = None
     """Where the page finds weight files when they are not beside it."""
+    chat_template: bool = True
+    """Ship the model's chat template; without, only prompts as text or tokens."""
     validate: Validation = "kernels"
     require_gpu: bool = False
     """Fail instead of warn when kernels cannot be checked for want of an adapter."""

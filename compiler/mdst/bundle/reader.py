@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import CannotReadError, MalformedError, UsageError, printable
+from ..text import chat
 from ..text.compact import expand
 from ..text.vocabulary import Vocabulary
 from .listing import verify_tree
@@ -55,6 +57,12 @@ class Bundle:
 
     def text(self, name: str) -> str:
         return _read(self.path / name).decode("utf-8", "replace")
+
+    def chat_templates(self) -> dict[str, Any]:
+        """Trees of the model's chat templates by name; none where it has none."""
+        if not (self.path / chat.FILE).exists():
+            return {}
+        return chat.load_templates(_read(self.path / chat.FILE))
 
     def vocabulary(self) -> Vocabulary:
         return expand(_read(self.path / "vocabulary.bin"))

@@ -38,6 +38,10 @@ from .summary import print_summary
 )  # fmt: skip
 @click.option("--weights-url", metavar="URL", help="Where pages find the weight files.")
 @click.option(
+    "--no-chat-template", "chat_template", flag_value=False, type=bool, default=True,
+    help="Leave out the model's chat template.",
+)  # fmt: skip
+@click.option(
     "--validate", type=click.Choice(["none", "kernels", "full"]), default="kernels",
     show_default=True, help="What to prove on a GPU before OUT is written.",
 )  # fmt: skip

@@ -9,31 +9,27 @@ import { has, nodeCosts } from './nodes.js';
 import { PatternError } from './pattern.js';
 
 /**
- * How many stacks its states have.
+ * The number of its states.
  *
  * @param {Node} root
  * @param {readonly Node[]} nodes
- * @param {number} most how many they may have
+ * @param {number} most states that it may have
  * @throws {PatternError} when it has more
  */
-export function countStacks(root, nodes, most) {
+export function countStates(root, nodes, most) {
   const costs = nodeCosts(nodes, (text) => new Float64Array(text.length + 1), () => true);
   const automaton = new Automaton({ root, nodes }, costs);
   const bytes = distinctBytes(nodes);
   const seen = new Set([automaton.start]);
-  let stacks = automaton.start.cells.length;
   for (const state of seen) { // grows on the way
     for (const byte of bytes) {
       const next = automaton.step(state, byte);
-      if (next !== null && !seen.has(next)) {
-        seen.add(next);
-        stacks += next.cells.length;
-      }
+      if (next !== null) seen.add(next);
     }
     automaton.begin();
-    if (stacks > most) throw new PatternError('is too complex, or one of too many');
+    if (seen.size > most) throw new PatternError('is too complex, or one of too many');
   }
-  return stacks;
+  return seen.size;
 }
 
 /** One byte of all that no node tells apart. @param {readonly Node[]} nodes */
