@@ -8,6 +8,8 @@
  * @import { Tokenizer } from '../text/tokenizer.js'
  */
 
+const MOST_IDS = 2 ** 20;
+
 export class TokenTable {
   /**
    * @param {number} size entries of the logits; ids from the number of tokens on have no token
@@ -124,20 +126,27 @@ export class TokenTable {
 /**
  * Ids in the order of their bytes, equal ones ascending.
  *
- * @param {number[]} ids ascending
+ * @param {number[]} ids
  * @param {readonly Uint8Array[]} pieces
  * @returns {Uint32Array}
  */
 function sorted(ids, pieces) {
-  // The first six bytes are exact in a double: most comparisons end there.
-  const heads = new Float64Array(pieces.length);
-  for (const id of ids) {
+  // Four bytes and the id fit a double, and doubles sort several times faster than with a comparison.
+  const keys = Float64Array.from(ids, (id) => {
     const piece = pieces[id];
-    for (let i = 0; i < 6; i++) heads[id] = heads[id] * 257 + (i < piece.length ? piece[i] + 1 : 0);
+    let head = 0;
+    for (let i = 0; i < 4; i++) head = head * 257 + (i < piece.length ? piece[i] + 1 : 0);
+    return head * MOST_IDS + id;
+  }).sort();
+  const order = Uint32Array.from(keys, (key) => key % MOST_IDS);
+  for (let start = 0; start < keys.length;) {
+    const head = Math.floor(keys[start] / MOST_IDS);
+    let end = start + 1;
+    while (end < keys.length && Math.floor(keys[end] / MOST_IDS) === head) end++;
+    order.subarray(start, end).sort((a, b) => compare(pieces[a], pieces[b]) || a - b);
+    start = end;
   }
-  return Uint32Array.from(ids).sort((a, b) =>
-    heads[a] - heads[b] || compare(pieces[a], pieces[b]) || a - b
-  );
+  return order;
 }
 
 /** @param {Uint8Array} a @param {Uint8Array} b */
