@@ -62,10 +62,22 @@ export interface Ability {
   tier: string | null;
   adapter: AdapterInfo | null;
   problems: Problem[];
-  download: { bytes: number; files: number };
+  /** What an empty cache needs, and the bytes of it that the browser kept from an earlier load. */
+  download: { bytes: number; files: number; cached: number };
   memory: Memory;
   /** Tokens that the model sees at once. */
   context: number;
+  model: ModelInfo;
+}
+
+/** `name` is untrusted text. */
+export interface ModelInfo {
+  name: string;
+  architecture: string;
+  parameters: number;
+  layers: number;
+  vocabulary: number;
+  trained_context: number;
 }
 
 export interface Progress {
@@ -73,6 +85,8 @@ export interface Progress {
   /** Bytes in phase `weights`, pipelines in phase `kernels`. */
   loaded: number;
   total: number;
+  /** Bytes among `loaded` that the browser had kept; the others came over the network. */
+  cached: number;
   /** Weight files that are on the GPU. */
   files: number;
   bytesPerSecond: number;
@@ -89,6 +103,11 @@ export interface BundleOptions {
 export interface LoadOptions extends BundleOptions {
   onProgress?: (progress: Progress) => void;
   device?: 'auto' | 'webgpu';
+  /**
+   * Whether files are kept in the browser for the next load, and read from there (default).
+   * `persist` also asks the browser not to clear them away when space gets short; some ask the user.
+   */
+  cache?: boolean | 'persist';
   /** When the context is full: `slide` drops the oldest tokens but the first `sinks`. */
   on_full?: 'slide' | 'stop';
   sinks?: number;
@@ -300,7 +319,20 @@ export interface Stats {
     kernels_seconds: number;
     weights_seconds: number;
     total_seconds: number;
+    /** Of weights. */
     bytes: number;
+    /** Those that the browser had kept. */
+    cached_bytes: number;
+  };
+  cache: {
+    /** Whether the model is kept for the next load. */
+    kept: boolean;
+    /** Why not, for the user: a full disk, a private window. */
+    notice: string | null;
+    /** No server could be reached: all is as in the last load. */
+    offline: boolean;
+    /** Kept files that were damaged, and fetched again. */
+    healed: number;
   };
   /** Of the last request. */
   last:
@@ -342,6 +374,9 @@ export interface Engine {
 
 /** Whether the model can run here. Fetches manifest.json and nothing else. */
 export function canRun(options?: BundleOptions): Promise<Ability>;
+
+/** Removes everything that models of this origin have kept in the browser. */
+export function clearCache(): Promise<void>;
 
 /** Downloads the model to the GPU. */
 export function load(options?: LoadOptions): Promise<Engine>;

@@ -5,12 +5,14 @@
  * @import { Line } from './runtime/engine.js'
  */
 
-import { fetchManifest, memoryOf } from './runtime/bundle.js';
-import { describe, findAdapter, findProblems, usableTiers } from './runtime/check.js';
+import { memoryOf, readManifest } from './runtime/bundle.js';
+import { askedFor, describe, findAdapter, findProblems, usableTiers } from './runtime/check.js';
 import { engineOver } from './runtime/engine.js';
 import { MdstError } from './runtime/errors.js';
 import { Caller } from './runtime/rpc.js';
 import { downloadOf } from './runtime/shards.js';
+import { Folder } from './runtime/storage/folder.js';
+import { Store } from './runtime/storage/store.js';
 
 export { MdstError };
 
@@ -24,7 +26,8 @@ function folderOf(base) {
 
 /** @param {BundleOptions} [options] @returns {Promise<Ability>} */
 export async function canRun({ base, tier, signal } = {}) {
-  const manifest = await fetchManifest(folderOf(base), signal);
+  const store = await Store.open(folderOf(base), true);
+  const { manifest } = await readManifest(folderOf(base), store, signal);
   const adapter = await findAdapter(signal);
   const problems = findProblems(manifest, adapter, tier);
   const ok = problems.length === 0;
@@ -33,16 +36,18 @@ export async function canRun({ base, tier, signal } = {}) {
     tier: adapter !== null && ok ? usableTiers(manifest, adapter, tier)[0].name : null,
     adapter: adapter && describe(adapter),
     problems,
-    download: downloadOf(manifest),
+    download: downloadOf(manifest, await store.present()),
     memory: memoryOf(manifest),
     context: manifest.context.window,
+    model: manifest.model,
   };
 }
 
 /** @param {LoadOptions} [options] @returns {Promise<Engine>} */
 export async function load({ base, worker = true, signal, onProgress, ...options } = {}) {
   const line = worker ? workerLine() ?? (await localLine()) : await localLine();
-  const argument = { ...options, base: folderOf(base).href };
+  const argument = { ...options, base: folderOf(base).href, asked: askedFor() };
+  if (options.cache === 'persist') navigator.storage?.persist?.().catch(() => {});
   try {
     await line.call('load', argument, { signal, onPart: onProgress });
   } catch (error) {
@@ -54,6 +59,11 @@ export async function load({ base, worker = true, signal, onProgress, ...options
     return await load({ ...options, base, worker: false, signal, onProgress });
   }
   return engineOver(line);
+}
+
+/** @returns {Promise<void>} */
+export async function clearCache() {
+  await Folder.removeAll();
 }
 
 /** @returns {Line | null} null where a page may not start our worker */

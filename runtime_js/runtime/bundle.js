@@ -1,8 +1,11 @@
 /**
- * The small files of a bundle.
+ * The manifest of a bundle and its small files.
  *
  * @import { Manifest, Tier } from './manifest.d.ts'
+ * @import { Bytes } from './fetching.js'
  * @import { Memory } from '../mdst.d.ts'
+ * @import { Source } from './storage/source.js'
+ * @import { Store } from './storage/store.js'
  */
 
 import { MdstError } from './errors.js';
@@ -12,13 +15,17 @@ import { fetchFile } from './fetching.js';
 const FORMAT = 1;
 
 /**
+ * The manifest as the server has it now, or where no server can be reached the one of the last load.
+ *
  * @param {URL} base
+ * @param {Store} store
  * @param {AbortSignal} [signal]
- * @returns {Promise<Manifest>}
+ * @returns {Promise<{ manifest: Manifest, text: string, offline: boolean }>}
  * @throws {MdstError} 'download_failed', 'format', 'aborted'
  */
-export async function fetchManifest(base, signal) {
-  const manifest = await fetchJson(new URL('manifest.json', base), signal);
+export async function readManifest(base, store, signal) {
+  const { text, offline } = await manifestText(base, store, signal);
+  const manifest = parseJson(text, 'manifest.json');
   const found = manifest?.format;
   if (found !== FORMAT) {
     throw new MdstError(
@@ -27,37 +34,96 @@ export async function fetchManifest(base, signal) {
         'Was the site updated? Reload the page.',
     );
   }
-  return manifest;
+  return { manifest, text, offline };
 }
 
-/** @param {URL} url @param {AbortSignal} [signal] @returns {Promise<any>} */
-export async function fetchJson(url, signal) {
-  const text = new TextDecoder().decode(await fetchFile(url, signal));
+/** @param {URL} base @param {Store} store @param {AbortSignal} [signal] */
+async function manifestText(base, store, signal) {
+  if (navigator.onLine === false) { // said only when it is sure
+    const text = await store.recall();
+    if (text !== null) return { text, offline: true };
+  }
   try {
-    return JSON.parse(text);
+    const bytes = await fetchFile(new URL('manifest.json', base), signal);
+    return { text: new TextDecoder().decode(bytes), offline: false };
   } catch (error) {
-    const html = /^\s*</.test(text) ? ' (the server sent an HTML page in its place)' : '';
-    throw new MdstError('format', `${url.pathname.split('/').pop()} is not JSON${html}`, {
-      cause: error,
-    });
+    const { code, cause } = /** @type {MdstError} */ (error);
+    const { status } = /** @type {{ status?: number }} */ (cause ?? {});
+    const unreachable = code === 'download_failed' && !(status !== undefined && status < 500);
+    const text = unreachable ? await store.recall() : null;
+    if (text === null) throw error;
+    return { text, offline: true };
   }
 }
 
 /**
  * @param {URL} base
- * @param {Tier} tier
- * @param {AbortSignal} signal
- * @returns {Promise<Map<string, string>>} kernel names → WGSL
+ * @param {string} text of a manifest
+ * @returns {Promise<boolean>} whether the server has another one by now
  */
-export async function fetchKernels(base, tier, signal) {
-  const text = new TextDecoder().decode(await fetchFile(new URL(tier.wgsl, base), signal));
-  /** @type {Map<string, string>} */
-  const kernels = new Map();
-  for (const section of text.split('//! kernel ').slice(1)) {
-    const end = section.indexOf('\n');
-    kernels.set(section.slice(0, end), section.slice(end + 1));
+export async function wasReplaced(base, text) {
+  try {
+    const signal = AbortSignal.timeout(5000);
+    const response = await fetch(new URL('manifest.json', base), { cache: 'no-cache', signal });
+    return response.ok && await response.text() !== text;
+  } catch {
+    return false;
   }
-  return kernels;
+}
+
+/** The files that the manifest names beside the weights; those of another build are refused. */
+export class Files {
+  /** @param {Manifest} manifest @param {URL} base @param {Source} source */
+  constructor(manifest, base, source) {
+    this.list = manifest.files;
+    this.base = base;
+    this.source = source;
+  }
+
+  /** @param {string} name */
+  has(name) {
+    return this.list.some((each) => each.name === name);
+  }
+
+  /** @param {string} name @returns {Promise<Bytes>} */
+  async bytes(name) {
+    const file = this.list.find((each) => each.name === name);
+    if (file === undefined) throw new MdstError('format', `manifest.json names no file ${name}`);
+    const bytes = new Uint8Array(file.size);
+    await this.source.fill(new URL(name, this.base), file.sha256, bytes);
+    return bytes;
+  }
+
+  /** @param {string} name @returns {Promise<string>} */
+  async text(name) {
+    return new TextDecoder().decode(await this.bytes(name));
+  }
+
+  /** @param {string} name @returns {Promise<any>} */
+  async json(name) {
+    return parseJson(await this.text(name), name);
+  }
+
+  /** @param {Tier} tier @returns {Promise<Map<string, string>>} kernel names → WGSL */
+  async kernels(tier) {
+    /** @type {Map<string, string>} */
+    const kernels = new Map();
+    for (const section of (await this.text(tier.wgsl)).split('//! kernel ').slice(1)) {
+      const end = section.indexOf('\n');
+      kernels.set(section.slice(0, end), section.slice(end + 1));
+    }
+    return kernels;
+  }
+}
+
+/** @param {string} text @param {string} name @returns {any} */
+function parseJson(text, name) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const html = /^\s*</.test(text) ? ' (the server sent an HTML page in its place)' : '';
+    throw new MdstError('format', `${name} is not JSON${html}`, { cause: error });
+  }
 }
 
 /** @param {Manifest} manifest @returns {Memory} bytes of all buffers by kind */

@@ -22,15 +22,30 @@ const ONLY_A_CPU = 400; // and in which a GPU may still take the place of a CPU
 const PAUSE = 200;
 
 /**
+ * When this page or worker first asked for an adapter: the browser has had time since.
+ *
+ * @type {WeakMap<GPU, number>}
+ */
+const FIRST_ASKED = new WeakMap();
+
+/** @returns {number} milliseconds since the first call of `findAdapter`, 0 before it */
+export function askedFor() {
+  const first = navigator.gpu && FIRST_ASKED.get(navigator.gpu);
+  return first === undefined ? 0 : performance.now() - first;
+}
+
+/**
  * Chrome's first answers can be null, or a CPU although there is a GPU.
  *
  * @param {AbortSignal} [signal]
+ * @param {number} [asked] milliseconds since the page asked first, in another thread
  * @returns {Promise<GPUAdapter | null>}
  */
-export async function findAdapter(signal) {
+export async function findAdapter(signal, asked = 0) {
   const gpu = navigator.gpu;
   if (!gpu) return null;
-  const started = performance.now();
+  const started = FIRST_ASKED.get(gpu) ?? performance.now() - asked;
+  FIRST_ASKED.set(gpu, started);
   for (;;) {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     const limit = adapter === null ? NO_ADAPTER : isFallback(adapter) ? ONLY_A_CPU : 0;

@@ -1,9 +1,12 @@
 /**
- * Files of a bundle, fetched with retries; weight files are checked against their SHA-256.
+ * Files over the network, with retries; a file that was cut goes on where it ended.
  *
- * @import { Shard } from './manifest.d.ts'
+ * @typedef {Uint8Array<ArrayBuffer>} Bytes
+ * @typedef {{ signal?: AbortSignal, cache?: RequestCache, onBytes?: (bytes: number) => void }} How
+ *   `onBytes` is told of every piece; negative when a try was in vain
  */
 
+import { sha256 } from './digest.js';
 import { MdstError, throwIfAborted } from './errors.js';
 
 const TRIES = 4;
@@ -19,56 +22,119 @@ const SILENCE = 30_000; // milliseconds without a byte until a try counts as fai
  * @throws {MdstError} 'download_failed', 'aborted'
  */
 export async function fetchFile(url, signal) {
-  const parts = await retried(url, signal, (own) => receive(url, 'no-cache', own, undefined));
-  return parts.buffer;
+  return await retried(url, signal, async (own) => {
+    const response = await answer(url, { cache: 'no-cache', signal: own });
+    return await withinSilence(response.arrayBuffer());
+  });
 }
 
 /**
- * A weight file that is what its name says. One that is not is fetched again past all caches, once.
+ * Fills `into` with the file whose hash is `hash`. One that is something else is fetched again past
+ * all caches, once.
  *
- * @param {URL} folder
- * @param {Shard} shard
- * @param {AbortSignal} signal
- * @param {(bytes: number) => void} onBytes told of every piece; negative when a try was in vain
- * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ * @param {URL} url
+ * @param {string} hash SHA-256
+ * @param {Bytes} into of the file's size
+ * @param {How} how
  * @throws {MdstError} 'download_failed', 'integrity', 'aborted'
  */
-export async function fetchShard(folder, shard, signal, onBytes) {
-  const url = new URL(`${shard.sha256}.bin`, folder);
+export async function fetchInto(url, hash, into, { signal, cache = 'default', onBytes } = {}) {
   let reason = '';
-  for (const cache of /** @type {RequestCache[]} */ (['default', 'reload'])) {
-    let counted = 0;
-    /** @param {number} bytes */
-    const count = (bytes) => {
-      counted += bytes;
-      onBytes(bytes);
-    };
-    const bytes = await retried(url, signal, (own) => {
-      count(-counted);
-      return receive(url, cache, own, { size: shard.size, onBytes: count });
-    });
-    const problem = await mismatch(bytes, shard);
-    if (problem === null) return bytes;
+  for (const mode of /** @type {RequestCache[]} */ ([cache, 'reload'])) {
+    const arrival = new Arrival(into, onBytes);
+    await retried(url, signal, (own) => receive(url, mode, own, arrival));
+    const problem = await arrival.mismatch(hash);
+    if (problem === null) return;
     reason = problem;
-    count(-counted);
+    arrival.restart();
   }
-  throw new MdstError(
-    'integrity',
-    `weights/${shard.sha256}.bin is not what was compiled: ${reason}`,
-  );
+  const message = `${nameOf(url)} is not what was compiled: ${reason}. ` +
+    'Was the site updated? Reload the page.';
+  throw new MdstError('integrity', message);
 }
 
-/** @param {Uint8Array<ArrayBuffer>} bytes @param {Shard} shard */
-async function mismatch(bytes, shard) {
-  if (bytes.length === shard.size) {
-    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-    const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-    return hex === shard.sha256 ? null : 'its content does not match its name';
+/** What arrived of a file, over several tries. */
+class Arrival {
+  /** @param {Bytes} into @param {(bytes: number) => void} [onBytes] */
+  constructor(into, onBytes = () => {}) {
+    this.into = into;
+    this.onBytes = onBytes;
+    this.length = 0; // more than `into` holds if there was more
+    /** Whether the server may be asked for the rest alone. */
+    this.resumable = false;
   }
-  const html = /^\s*<(!doctype|html)/i.test(new TextDecoder().decode(bytes.subarray(0, 64)));
-  return html
-    ? 'the server sent an HTML page in its place'
-    : `${bytes.length} bytes or more arrived, ${shard.size} were expected`;
+
+  /** The next try begins at the beginning. */
+  restart() {
+    this.onBytes(-Math.min(this.length, this.into.length));
+    this.length = 0;
+  }
+
+  /** @param {ReadableStream<Uint8Array>} stream */
+  async take(stream) {
+    const reader = stream.getReader();
+    while (this.length <= this.into.length) {
+      const { done, value } = await withinSilence(reader.read());
+      if (done) return;
+      const piece = value.subarray(0, this.into.length - this.length);
+      this.into.set(piece, this.length);
+      this.length += value.length;
+      this.onBytes(piece.length);
+    }
+    reader.cancel().catch(() => {}); // there is too much
+  }
+
+  /** @param {string} hash @returns {Promise<string | null>} what is wrong */
+  async mismatch(hash) {
+    const { into, length } = this;
+    if (length === into.length) {
+      return await sha256(into) === hash ? null : 'its content does not match its SHA-256';
+    }
+    const start = new TextDecoder().decode(into.subarray(0, Math.min(64, length)));
+    if (/^\s*<(!doctype|html)/i.test(start)) return 'the server sent an HTML page in its place';
+    return `${length} bytes or more arrived, ${into.length} were expected`;
+  }
+}
+
+/**
+ * One try. The rest of a file is asked for alone where the server is known to send whole files
+ * without further encoding, and taken only if it is that rest.
+ *
+ * @param {URL} url
+ * @param {RequestCache} cache
+ * @param {AbortSignal} signal
+ * @param {Arrival} arrival
+ */
+async function receive(url, cache, signal, arrival) {
+  const { length: from, into } = arrival;
+  if (from === into.length && from > 0) return; // it was the end of the response that was lost
+  if (from > 0 && arrival.resumable) {
+    const headers = { Range: `bytes=${from}-` };
+    const rest = await withinSilence(fetch(url, { cache: 'no-store', headers, signal }));
+    const range = rest.headers.get('content-range');
+    if (rest.status === 206 && range === `bytes ${from}-${into.length - 1}/${into.length}`) {
+      return await arrival.take(bodyOf(rest));
+    }
+    rest.body?.cancel().catch(() => {});
+  }
+  arrival.restart();
+  const response = await answer(url, { cache, signal });
+  // What another origin sends cannot be seen whole, and a range there would be asked for twice.
+  arrival.resumable = response.type !== 'cors' && !response.headers.has('content-encoding');
+  await arrival.take(bodyOf(response));
+}
+
+/** @param {URL} url @param {RequestInit} init @returns {Promise<Response>} */
+async function answer(url, init) {
+  const response = await withinSilence(fetch(url, init));
+  if (response.ok) return response;
+  const { status } = response;
+  throw Object.assign(new Error(`the server answered ${status}`), { status });
+}
+
+/** @param {Response} response */
+function bodyOf(response) {
+  return response.body ?? new ReadableStream({ start: (controller) => controller.close() });
 }
 
 /**
@@ -101,42 +167,6 @@ async function retried(url, signal, attempt) {
     await sleep(pause, signal);
     pause *= 2;
   }
-}
-
-/**
- * One try. With a size no more than that is kept, and one byte more tells that there was too much.
- *
- * @param {URL} url
- * @param {RequestCache} cache
- * @param {AbortSignal} signal
- * @param {{ size: number, onBytes: (bytes: number) => void } | undefined} sized
- * @returns {Promise<Uint8Array<ArrayBuffer>>}
- */
-async function receive(url, cache, signal, sized) {
-  const response = await withinSilence(fetch(url, { cache, signal }));
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  if (sized === undefined || response.body === null) {
-    return new Uint8Array(await withinSilence(response.arrayBuffer()));
-  }
-  const bytes = new Uint8Array(sized.size);
-  let length = 0;
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await withinSilence(reader.read());
-    if (done) return length === bytes.length ? bytes : bytes.slice(0, length);
-    if (length + value.length > bytes.length) return concatenated(bytes.subarray(0, length), value);
-    bytes.set(value, length);
-    length += value.length;
-    sized.onBytes(value.length);
-  }
-}
-
-/** @param {Uint8Array} first @param {Uint8Array} second */
-function concatenated(first, second) {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }
 
 /** @template T @param {Promise<T>} promise @returns {Promise<T>} */

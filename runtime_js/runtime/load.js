@@ -7,38 +7,48 @@
  */
 
 import { checkAnswers } from './answers.js';
-import { fetchJson, fetchKernels, fetchManifest } from './bundle.js';
+import { Files, readManifest, wasReplaced } from './bundle.js';
 import { describe, findAdapter, findProblems, unsupported, usableTiers } from './check.js';
 import { Device } from './device.js';
 import { MdstError, throwIfAborted } from './errors.js';
-import { fetchFile } from './fetching.js';
 import { Model } from './model.js';
 import { compileKernels } from './pipelines.js';
 import { Meter } from './meter.js';
 import { bindPrograms } from './programs.js';
 import { fetchShards, shardsOf } from './shards.js';
+import { using } from './storage/locks.js';
+import { Source } from './storage/source.js';
+import { hashesOf, Store } from './storage/store.js';
 import { expandVocabulary, Tokenizer } from './text/tokenizer.js';
 
 const CHAT_TEMPLATE = 'chat_template.json';
 
 /**
+ * @typedef {object} Wanted
+ * @property {URL} base
+ * @property {string} [tier]
+ * @property {boolean} cache whether files are read from the browser's storage, and kept there
+ * @property {number} [asked] milliseconds for which the page knows whether there is an adapter
+ *
  * @typedef {{ device: Device, tier: Tier, kernels: Kernel[], refused: Stats['refused'] }} Ready
- * @typedef {{ model: Model, tokenizer: Tokenizer, template: object | null,
- *   stats: Pick<Stats, 'refused' | 'adapter' | 'load'> }} Loaded
+ * @typedef {Pick<Stats, 'refused' | 'adapter' | 'cache' | 'load'>} LoadStats
+ * @typedef {{ model: Model, tokenizer: Tokenizer, template: object | null, stats: LoadStats }} Loaded
+ *
+ * What is to be undone or said when a step fails:
+ * @typedef {{ device?: Device, manifest?: string }} Opened
  */
 
 /**
- * @param {URL} base
- * @param {string | undefined} wanted name of a tier
+ * @param {Wanted} wanted
  * @param {AbortSignal} signal
  * @param {(progress: Progress) => void} onProgress
  * @returns {Promise<Loaded>}
  * @throws {MdstError} of any code but 'context_length_exceeded' and 'unloaded'
  */
-export async function loadModel(base, wanted, signal, onProgress) {
+export async function loadModel(wanted, signal, onProgress) {
   throwIfAborted(signal);
   const own = new AbortController(); // ends the downloads when anything fails
-  /** @type {{ device?: Device }} */
+  /** @type {Opened} */
   const opened = {};
   /** @type {() => void} */
   let stop = () => {};
@@ -47,75 +57,112 @@ export async function loadModel(base, wanted, signal, onProgress) {
     signal.addEventListener('abort', stop);
   });
   try {
-    const steps = quiet(loadSteps(base, wanted, own.signal, new Meter(onProgress), opened));
-    return await /** @type {Promise<Loaded>} */ (Promise.race([steps, aborted]));
+    const store = await Store.open(wanted.base, wanted.cache);
+    const meter = new Meter(onProgress);
+    const steps = quiet(using(() => loadSteps(wanted, store, own.signal, meter, opened)));
+    const loaded = await /** @type {Promise<Loaded>} */ (Promise.race([steps, aborted]));
+    quiet(steps.then(() => store.tidy()));
+    return loaded;
   } catch (error) {
     own.abort();
     opened.device?.close();
-    throw error;
+    throw await explained(error, wanted.base, opened.manifest);
   } finally {
     signal.removeEventListener('abort', stop);
   }
 }
 
+/** @param {unknown} error @param {URL} base @param {string} [manifest] that the load began with */
+async function explained(error, base, manifest) {
+  const { code, message } = /** @type {MdstError} */ (error);
+  const ofFile = code === 'download_failed' || code === 'integrity';
+  if (!ofFile || manifest === undefined || !await wasReplaced(base, manifest)) return error;
+  const reason = `the site was updated while the model was loaded: reload the page (${message})`;
+  return new MdstError(code, reason, { cause: error });
+}
+
 /**
- * @param {URL} base
- * @param {string | undefined} wanted
+ * @param {Wanted} wanted
+ * @param {Store} store
  * @param {AbortSignal} signal
  * @param {Meter} meter
- * @param {{ device?: Device }} opened told of the device, to be closed if a step fails
+ * @param {Opened} opened
  * @returns {Promise<Loaded>}
  */
-async function loadSteps(base, wanted, signal, meter, opened) {
+async function loadSteps({ base, tier: name, asked }, store, signal, meter, opened) {
   meter.begin('check');
-  const manifest = await fetchManifest(base, signal);
-  const adapter = await findAdapter(signal);
+  const { manifest, text, offline } = await readManifest(base, store, signal);
+  opened.manifest = text;
+  const adapter = await findAdapter(signal, asked);
   throwIfAborted(signal);
-  const problems = findProblems(manifest, adapter, wanted);
+  const problems = findProblems(manifest, adapter, name);
   if (adapter === null || problems.length > 0) throw unsupported(problems);
-  const info = describe(adapter);
 
   // From here on the first files of weights are on their way, while kernels compile.
-  const vocabulary = quiet(fetchFile(new URL('vocabulary.bin', base), signal));
-  const chats = manifest.files.some(({ name }) => name === CHAT_TEMPLATE);
-  const template = chats ? quiet(fetchJson(new URL(CHAT_TEMPLATE, base), signal)) : null;
-  const shards = fetchShards(manifest, base, signal, (bytes) => meter.count(bytes));
-  const ready = await prepare(base, manifest, wanted, adapter, signal, meter, opened);
-  const { device, tier, kernels, refused } = ready;
-  meter.begin('weights', shardsOf(manifest).reduce((sum, { size }) => sum + size, 0));
-  const buffers = await device.buffers(manifest.buffers);
-  await upload(device, buffers, shards, meter);
-  const programs = bindPrograms(device, manifest, tier, kernels, buffers);
-  const tokenizer = new Tokenizer(expandVocabulary(await vocabulary));
-  throwIfAborted(signal);
-  device.assertUsable();
-  meter.begin('ready', meter.bytes);
-  const model = new Model(device, manifest, tier, buffers, programs);
-  const load = { ...meter.seconds(), bytes: meter.bytes };
-  return { model, tokenizer, template: await template, stats: { refused, adapter: info, load } };
+  await store.remember(text, hashesOf(manifest));
+  const source = new Source(store, signal);
+  const files = new Files(manifest, base, source);
+  const texts = Promise.all([
+    files.bytes('vocabulary.bin'),
+    files.has(CHAT_TEMPLATE) ? files.json(CHAT_TEMPLATE) : null,
+  ]);
+  const onBytes = (/** @type {number} */ bytes, /** @type {boolean} */ cached) =>
+    meter.count(bytes, cached);
+  const { shards, failed } = fetchShards(manifest, base, source, onBytes);
+  const work = async () => {
+    const { device, tier, kernels, refused } = await prepare(
+      files,
+      manifest,
+      name,
+      adapter,
+      signal,
+      meter,
+      opened,
+    );
+    meter.begin('weights', shardsOf(manifest).reduce((sum, { size }) => sum + size, 0));
+    const buffers = await device.buffers(manifest.buffers);
+    await upload(device, buffers, shards, meter);
+    const programs = bindPrograms(device, manifest, tier, kernels, buffers);
+    const [vocabulary, template] = await texts;
+    const tokenizer = new Tokenizer(expandVocabulary(vocabulary.buffer));
+    throwIfAborted(signal);
+    device.assertUsable();
+    meter.begin('ready', meter.bytes);
+    const model = new Model(device, manifest, tier, buffers, programs);
+    const load = { ...meter.seconds(), bytes: meter.bytes, cached_bytes: meter.cached };
+    const cache = { kept: store.keeps, notice: store.notice, offline, healed: source.healed };
+    const stats = { refused, adapter: describe(adapter), cache, load };
+    return { model, tokenizer, template, stats };
+  };
+  return await Promise.race([quiet(work()), failed, failureOf(texts)]);
+}
+
+/** @param {Promise<unknown>} promise @returns {Promise<never>} its failure, if it comes */
+function failureOf(promise) {
+  return new Promise((_, reject) => promise.catch(reject));
 }
 
 /**
  * The best tier whose kernels compile and give right answers on this device.
  *
- * @param {URL} base
+ * @param {Files} files
  * @param {Manifest} manifest
- * @param {string | undefined} wanted
+ * @param {string | undefined} wanted name of a tier
  * @param {GPUAdapter} first
  * @param {AbortSignal} signal
  * @param {Meter} meter
- * @param {{ device?: Device }} opened
+ * @param {Opened} opened
  * @returns {Promise<Ready>}
  */
-async function prepare(base, manifest, wanted, first, signal, meter, opened) {
-  const answers = quiet(fetchJson(new URL('answers.json', base), signal));
+async function prepare(files, manifest, wanted, first, signal, meter, opened) {
+  const answers = quiet(files.json('answers.json'));
   /** @type {Stats['refused']} */
   const refused = [];
   /** @type {GPUAdapter | null} */
   let adapter = first;
   for (const tier of usableTiers(manifest, first, wanted)) {
     meter.begin('kernels', tier.kernels.length);
-    const texts = quiet(fetchKernels(base, tier, signal));
+    const texts = quiet(files.kernels(tier));
     adapter ??= await findAdapter(signal); // an adapter gives one device only
     if (adapter === null) break;
     const device = opened.device = await Device.open(adapter, manifest, tier);
@@ -140,7 +187,7 @@ async function prepare(base, manifest, wanted, first, signal, meter, opened) {
 /**
  * @param {Device} device
  * @param {GPUBuffer[]} buffers
- * @param {ReturnType<typeof fetchShards>} shards
+ * @param {ReturnType<typeof fetchShards>['shards']} shards
  * @param {Meter} meter
  */
 async function upload(device, buffers, shards, meter) {

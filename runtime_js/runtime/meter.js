@@ -17,6 +17,7 @@ export class Meter {
     this.loaded = 0;
     this.files = 0;
     this.bytes = 0;
+    this.cached = 0; // of them
     this.reported = -Infinity;
     this.firstByte = 0; // when it came
     /** @type {Partial<Record<Progress['phase'], number>>} when each phase began */
@@ -38,9 +39,13 @@ export class Meter {
     this.tell(this.loaded === this.total);
   }
 
-  /** @param {number} bytes that arrived, in whatever phase; negative when they have to come again */
-  count(bytes) {
+  /**
+   * @param {number} bytes that arrived, in whatever phase; negative when they have to come again
+   * @param {boolean} cached whether the browser had kept them
+   */
+  count(bytes, cached) {
     this.bytes += bytes;
+    if (cached) this.cached += bytes;
     this.firstByte ||= performance.now();
     if (this.phase === 'weights') this.tell(false);
   }
@@ -56,12 +61,13 @@ export class Meter {
     const time = performance.now();
     if (!now && time - this.reported < OFTEN) return;
     this.reported = time;
-    const { phase, total, files, bytes } = this;
+    const { phase, total, files, bytes, cached } = this;
     const seconds = (time - this.firstByte) / 1000;
     this.report({
       phase,
       loaded: phase === 'kernels' ? this.loaded : bytes,
       total,
+      cached: phase === 'kernels' ? 0 : cached,
       files,
       bytesPerSecond: bytes > 0 && seconds > 0 ? bytes / seconds : 0,
     });

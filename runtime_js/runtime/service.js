@@ -24,7 +24,8 @@ import { Turns } from './turns.js';
  *
  * @typedef {{ signal: AbortSignal, onPart: (part: any) => void }} Call
  * @typedef {Record<string, (argument: any, call: Call) => Promise<any>>} Methods
- * @typedef {{ base: string, tier?: string, device?: 'auto' | 'webgpu', on_full?: 'slide' | 'stop',
+ * @typedef {{ base: string, tier?: string, cache?: boolean | 'persist', asked?: number,
+ *   device?: 'auto' | 'webgpu', on_full?: 'slide' | 'stop',
  *   sinks?: number }} LoadArguments
  */
 
@@ -42,10 +43,12 @@ export class Service {
   }
 
   /** @param {LoadArguments} options @param {Call} call */
-  async load({ base, tier, device, on_full, sinks }, { signal, onPart }) {
+  async load({ base, tier, cache, asked, device, on_full, sinks }, { signal, onPart }) {
     readOption('device', device, ['auto', 'webgpu']);
     this.onFull = readOption('on_full', on_full, ['slide', 'stop']);
-    const loaded = await loadModel(new URL(base), tier, signal, onPart);
+    const keep = readOption('cache', cache, [true, false, 'persist']) !== false;
+    const wanted = { base: new URL(base), tier, cache: keep, asked };
+    const loaded = await loadModel(wanted, signal, onPart);
     const { context } = loaded.model.manifest;
     this.sinks = sinks ?? context.sinks;
     if (!Number.isInteger(this.sinks) || this.sinks < 0 || this.sinks > context.max_sinks) {

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mdst.bundle.manifest import File, Manifest, parse_manifest
 from mdst.bundle.reader import KERNEL_MARK, Bundle
 from mdst.cli.serve import make_server
 
@@ -115,6 +118,39 @@ def hollow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             for tier in bundle.manifest.tiers:
                 empty = (f"{KERNEL_MARK}{kernel.name}\n{EMPTY_KERNEL}" for kernel in tier.kernels)
                 (out / tier.wgsl).write_text("".join(empty))
+            names = [file.name for file in bundle.manifest.files]
+            changed = {name: (out / name).read_bytes() for name in names}
+            (out / "manifest.json").write_text(resealed(bundle.manifest, changed))
         return made[key]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Callable[[Page, Path, Mapping[str, bytes]], None]:
+    """`exchange(page, out, files)`: the page gets these files of the bundle `out` instead of its
+    own, as if they had been compiled so."""
+
+    def change(page: Page, out: Path, files: Mapping[str, bytes]) -> None:
+        manifest = parse_manifest((out / "manifest.json").read_text())
+        contents = {**files, "manifest.json": resealed(manifest, files).encode()}
+
+        def answer(route: Route) -> None:
+            route.fulfill(body=contents[route.request.url.split("/")[-1]])
+
+        for name in contents:
+            page.route(f"**/{name}", answer)
+
+    return change
+
+
+def resealed(manifest: Manifest, changed: Mapping[str, bytes]) -> str:
+    """manifest.json after these files of the bundle have other contents."""
+
+    def sealed(file: File) -> File:
+        data = changed.get(file.name)
+        if data is None:
+            return file
+        return File(file.name, len(data), hashlib.sha256(data).hexdigest())
+
+    return replace(manifest, files=[sealed(file) for file in manifest.files]).to_json()

@@ -220,6 +220,7 @@ def test_a_better_tier_gives_way(
     hollow: Callable[..., Path],
     serve: Callable[..., str],
     open_page: Callable[..., Page],
+    exchange: Callable[..., None],
 ) -> None:
     """Where a kernel of the better tier gives wrong answers, and those of the other do not."""
     answers = json.loads(bundle.text("answers.json"))
@@ -227,7 +228,7 @@ def test_a_better_tier_gives_way(
         del answers[kernel.name]
     assert answers
     page = open_page(serve(hollow(bundle)))
-    page.route("**/answers.json", lambda route: route.fulfill(json=answers))
+    exchange(page, hollow(bundle), {"answers.json": json.dumps(answers).encode()})
     stats = page.evaluate("start()")
     assert stats["tier"] == "base"
     [refused] = stats["refused"]
@@ -254,20 +255,20 @@ def test_one_number_of_one_answer(
     hollow: Callable[..., Path],
     serve: Callable[..., str],
     open_page: Callable[..., Page],
+    exchange: Callable[..., None],
     change: int,
 ) -> None:
     kernel = bundle.kernels(bundle.tier("base"))[0]
     case = json.loads(bundle.text("answers.json"))[kernel.name][0]
     next(part for part in case["expected"] if part["floats"])["floats"][-1] += change
 
-    def with_a_kernel(route: Route) -> None:
-        found = route.fetch().text().split(KERNEL_MARK)[2:]
-        texts = ["", f"{kernel.name}\n{kernel.wgsl}", *found]
-        route.fulfill(body=KERNEL_MARK.join(texts))
-
-    page = open_page(serve(hollow(bundle)))
-    page.route("**/kernels-base.wgsl", with_a_kernel)
-    page.route("**/answers.json", lambda route: route.fulfill(json={kernel.name: [case]}))
+    out = hollow(bundle)
+    wgsl = bundle.tier("base").wgsl
+    empty = (out / wgsl).read_text().split(KERNEL_MARK)[2:]
+    texts = KERNEL_MARK.join(["", f"{kernel.name}\n{kernel.wgsl}", *empty])
+    answers = json.dumps({kernel.name: [case]})
+    page = open_page(serve(out))
+    exchange(page, out, {wgsl: texts.encode(), "answers.json": answers.encode()})
     if change:
         failure = page.evaluate("failure(() => start({ tier: 'base' }))")
         assert failure["code"] == "unsupported_device"

@@ -71,7 +71,7 @@ def test_a_file_that_stays_broken(page: Page, names: list[str]) -> None:
     assert failure["ours"]
     assert failure["code"] == "integrity"
     assert f"weights/{names[1]}" in failure["message"]
-    assert "content does not match its name" in failure["message"]
+    assert "content does not match its SHA-256" in failure["message"]
     assert meddler.asked[names[1]] == 2
 
 
@@ -133,9 +133,9 @@ def test_a_connection_that_fails_for_a_moment(page: Page, names: list[str]) -> N
         ("manifest.json", {"json": {"format": 999}}, "format", "format 999"),
         ("manifest.json", {"body": "<!doctype html>"}, "format", "HTML page"),
         ("vocabulary.bin", {"status": 500}, "download_failed", "vocabulary.bin"),
-        ("kernels-subgroups.wgsl", {"body": ""}, "format", "has no kernel"),
+        ("kernels-subgroups.wgsl", {"body": ""}, "integrity", "kernels-subgroups.wgsl is not what"),
     ],
-    ids=["another format", "HTML", "no vocabulary", "no kernels"],
+    ids=["another format", "HTML", "no vocabulary", "other kernels"],
 )
 def test_other_files(page: Page, file: str, answer: dict[str, Any], code: str, words: str) -> None:
     page.route(f"**/{file}", lambda route: route.fulfill(**answer))
@@ -143,6 +143,15 @@ def test_other_files(page: Page, file: str, answer: dict[str, Any], code: str, w
     assert failure["ours"]
     assert failure["code"] == code
     assert words in failure["message"]
+
+
+def test_kernels_that_are_missing(
+    bundle: Bundle, page: Page, hollow: Callable[..., Path], exchange: Callable[..., None]
+) -> None:
+    exchange(page, hollow(bundle), {"kernels-subgroups.wgsl": b""})
+    failure = page.evaluate("failure(() => start())")
+    assert failure["code"] == "format"
+    assert "has no kernel" in failure["message"]
 
 
 def test_three_files_in_memory_at_most(page: Page, names: list[str]) -> None:
