@@ -66,7 +66,7 @@ class Arrival {
 
   /** The next try begins at the beginning. */
   restart() {
-    this.onBytes(-Math.min(this.length, this.into.length));
+    if (this.length > 0) this.onBytes(-Math.min(this.length, this.into.length));
     this.length = 0;
   }
 

@@ -104,13 +104,13 @@ export class Store {
       } catch (error) {
         const { name: reason } = /** @type {Error} */ (error);
         if (reason === 'NoModificationAllowedError') return; // another tab writes the same
+        await this.folders[folder].remove(name).catch(() => {}); // torn, and not what makes room
         const full = reason === 'QuotaExceededError';
         if (full && await this.makeRoom(this.folders).catch(() => false)) continue;
         this.keeps = false;
         this.notice = full
           ? 'there is no room to keep the whole model for the next visit'
           : `the model is not kept for the next visit (${wordsOf(error)})`;
-        await this.folders[folder].remove(name).catch(() => {}); // torn
       }
     }
   }
