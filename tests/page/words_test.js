@@ -32,7 +32,14 @@ Deno.test('a text that outgrew the context keeps its first token and its newest 
 
 Deno.test('progress tells bytes, files, speed and time for weights, and counts for the rest', () => {
   /** @type {import('../../runtime_js/mdst.d.ts').Progress} */
-  const half = { phase: 'weights', loaded: 2e9, total: 4e9, files: 7, bytesPerSecond: 50e6 };
+  const half = {
+    phase: 'weights',
+    loaded: 2e9,
+    total: 4e9,
+    cached: 0,
+    files: 7,
+    bytesPerSecond: 50e6,
+  };
   assertEquals(progressText(half, 9), '2 GB of 4 GB · file 8 of 9 · 50 MB/s · 40 s left');
   assertEquals(progressText({ ...half, loaded: 4e9, files: 9 }, 9), '4 GB of 4 GB · file 9 of 9');
   assertEquals(progressText({ ...half, bytesPerSecond: 0 }, 1), '2 GB of 4 GB');
