@@ -157,7 +157,7 @@ export class Automaton {
     let tops = [];
     for (const cell of seen) { // grows on the way
       const { node } = cell;
-      if (cell.distance === Infinity) continue;
+      if (cell.distance === Infinity && !withinText(cell)) continue;
       if (node === null || node.kind === 'text' || node.kind === 'set') tops.push(cell);
       else this.#expand(cell, node, seen);
     }
@@ -233,6 +233,14 @@ export class Automaton {
       throw new MdstError('invalid_request', 'the schema can be read in too many ways at once');
     }
   }
+}
+
+/**
+ * Whether a token that leads past this place may be at work; without one there is no way on.
+ * @param {Cell} cell
+ */
+function withinText({ node, at, rest }) {
+  return node?.kind === 'text' && at > 0 && /** @type {Cell} */ (rest).distance < Infinity;
 }
 
 /** @param {Cell[]} cells */

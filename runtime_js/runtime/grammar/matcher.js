@@ -52,7 +52,8 @@ export class Matcher {
    */
   mask() {
     if (this.#ended) return this.#constraint.endMask;
-    return this.#constraint.mask(this.#state, Math.max(this.#left, this.#state.distance) - 1);
+    const limit = Math.min(Math.max(this.#left, this.#state.distance) - 1, Number.MAX_VALUE);
+    return this.#constraint.mask(this.#state, limit);
   }
 
   /**
@@ -74,7 +75,7 @@ export class Matcher {
         if (state === null) break;
       }
     }
-    if (state === null) {
+    if (state === null || state.distance === Infinity) {
       throw new MdstError('invalid_request', `token ${id} does not fit the schema here`);
     }
     this.#state = automaton.trimmed(state);
@@ -155,8 +156,9 @@ export class Constraint {
       node += 1;
       const end = first[node];
       if (first[node - 1] === end) continue;
-      if (state.distance > farthest) farthest = state.distance;
-      if (state.distance > limit) continue;
+      const { distance } = state;
+      if (distance > farthest && distance < Infinity) farthest = distance;
+      if (distance > limit) continue;
       for (let i = first[node - 1]; i < end; i++) bits[ids[i] >> 5] |= 1 << (ids[i] & 31);
     }
     return { bits, farthest };

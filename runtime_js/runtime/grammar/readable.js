@@ -9,27 +9,31 @@ import { has, nodeCosts } from './nodes.js';
 import { PatternError } from './pattern.js';
 
 /**
- * The number of its states.
+ * How many stacks its states have.
  *
  * @param {Node} root
  * @param {readonly Node[]} nodes
- * @param {number} most states that it may have
+ * @param {number} most how many they may have
  * @throws {PatternError} when it has more
  */
-export function countStates(root, nodes, most) {
+export function countStacks(root, nodes, most) {
   const costs = nodeCosts(nodes, (text) => new Float64Array(text.length + 1), () => true);
   const automaton = new Automaton({ root, nodes }, costs);
   const bytes = distinctBytes(nodes);
   const seen = new Set([automaton.start]);
+  let stacks = automaton.start.cells.length;
   for (const state of seen) { // grows on the way
     for (const byte of bytes) {
       const next = automaton.step(state, byte);
-      if (next !== null) seen.add(next);
+      if (next !== null && !seen.has(next)) {
+        seen.add(next);
+        stacks += next.cells.length;
+      }
     }
     automaton.begin();
-    if (seen.size > most) throw new PatternError('is too complex, or one of too many');
+    if (stacks > most) throw new PatternError('is too complex, or one of too many');
   }
-  return seen.size;
+  return stacks;
 }
 
 /** One byte of all that no node tells apart. @param {readonly Node[]} nodes */

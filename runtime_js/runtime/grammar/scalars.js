@@ -9,12 +9,12 @@ import { integerRange } from './integers.js';
 import { countsOf, invalid, listOf, TYPES, typesOf, typesOfValue } from './keywords.js';
 import { Nodes } from './nodes.js';
 import { PatternError, patternNode } from './pattern.js';
-import { countStates } from './readable.js';
+import { countStacks } from './readable.js';
 
 /** @import { Schema } from './keywords.js' */
 
 const MOST_VALUES = 10_000; // of an enum
-const MOST_STATES = 16_384; // of all patterns
+const MOST_STACKS = 500_000; // of the states of all patterns
 const BOUNDS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'];
 
 export class Scalars {
@@ -22,7 +22,7 @@ export class Scalars {
   #values;
   /** @type {Set<string>} patterns that are known to be simple enough */
   #patterns = new Set();
-  #states = MOST_STATES;
+  #stacks = MOST_STACKS;
 
   /** @param {Nodes} nodes @param {Values} values */
   constructor(nodes, values) {
@@ -46,7 +46,7 @@ export class Scalars {
       if (!this.#patterns.has(pattern)) {
         const nodes = new Nodes();
         const node = patternNode(nodes, pattern);
-        this.#states -= countStates(node, nodes.all, this.#states);
+        this.#stacks -= countStacks(node, nodes.all, this.#stacks);
         this.#patterns.add(pattern);
       }
       return this.#values.stringOf(patternNode(this.#nodes, pattern));
