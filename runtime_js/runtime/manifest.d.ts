@@ -11,12 +11,14 @@ export interface ModelInfo {
 }
 
 /**
- * `window`: tokens that attention sees and that `tokens` keeps. `ahead`: tokens that may be
- * processed after a position before the position must not be returned to. `chunk`: most tokens of a
- * prefill run. `sinks` and `max_sinks`: first tokens kept when the window slides.
+ * `window`: tokens that attention sees and that `tokens` keeps; `least_window`: that the layer sees
+ * which sees fewest. Each layer's cache is a ring of its window and `ahead` more tokens: what may
+ * be processed after a position before the position must not be returned to. `chunk`: most tokens
+ * of a prefill run. `sinks` and `max_sinks`: first tokens kept when the window slides.
  */
 export interface Context {
   window: number;
+  least_window: number;
   ahead: number;
   chunk: number;
   sinks: number;

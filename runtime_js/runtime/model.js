@@ -32,8 +32,8 @@ export class Model {
     this.tier = tier;
     this.buffers = buffers;
     this.programs = programs;
-    const { window, ahead } = manifest.context;
-    this.cache = new Cache(window, ahead);
+    const { window, least_window, ahead } = manifest.context;
+    this.cache = new Cache(least_window, ahead);
     this.window = window;
     this.inFlight = IN_FLIGHT;
     this.rowBytes = 4 * manifest.model.vocabulary;

@@ -8,6 +8,7 @@ from .. import __version__
 from ..codegen.generate import CodeStep, TierCode
 from ..codegen.kernel import Tier
 from ..codegen.state import MAX_POSITION, STATE
+from ..graph.fused import QkvRope
 from ..graph.ops import MAX_SINKS
 from ..models.decoder import Model
 from ..options import Options
@@ -48,6 +49,7 @@ def make_manifest(
         ),
         context=m.Context(
             window=plan.sizes.window,
+            least_window=_least_window(plan),
             ahead=plan.sizes.ahead,
             chunk=plan.sizes.chunk,
             sinks=DEFAULT_SINKS,
@@ -68,6 +70,12 @@ def make_manifest(
         weights_url=options.weights_url,
         state=[m.Field(f.name, f.type, f.offset, f.count) for f in STATE],
     )
+
+
+def _least_window(plan: Plan) -> int:
+    graph = plan.program("decode").graph
+    ops = map(graph.op, graph)
+    return min(op.cache.window for op in ops if isinstance(op, QkvRope))
 
 
 def wgsl_file(code: TierCode) -> str:

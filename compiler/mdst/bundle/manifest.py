@@ -139,11 +139,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`window`: tokens that attention sees and that `tokens` keeps. `ahead`: tokens that may be
-    processed after a position before the position must not be returned to. `chunk`: most tokens of
-    a prefill run. `sinks` and `max_sinks`: first tokens kept when the window slides."""
+    """`window`: tokens that attention sees and that `tokens` keeps; `least_window`: that the layer
+    sees which sees fewest. Each layer's cache is a ring of its window and `ahead` more tokens: what
+    may be processed after a position before the position must not be returned to. `chunk`: most
+    tokens of a prefill run. `sinks` and `max_sinks`: first tokens kept when the window slides."""
 
     window: int
+    least_window: int
     ahead: int
     chunk: int
     sinks: int
