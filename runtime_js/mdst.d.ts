@@ -131,6 +131,12 @@ export interface GenerationRequest {
   seed?: number | null;
   /** Texts that end the answer; they are never shown. */
   stop?: string | readonly string[] | null;
+  /**
+   * What the answer must be: any JSON object, or what a JSON schema describes. A keyword that is not
+   * supported is refused by name. The answer ends when it is complete, whatever `ignore_eos` says,
+   * and is made to be complete within the most tokens that it may have, where they are enough.
+   */
+  response_format?: ResponseFormat | null;
   /** Independent answers, up to 128, made one after another. */
   n?: number | null;
   /** Go on after tokens that end the text. */
@@ -149,6 +155,19 @@ export interface GenerationRequest {
   metadata?: object | null;
   store?: boolean | null;
 }
+
+export type ResponseFormat =
+  | { type: 'text' | 'json_object' }
+  | {
+    type: 'json_schema';
+    /** `name`, `description` and `strict` are of no effect: the schema is always kept to. */
+    json_schema: {
+      schema: object | boolean;
+      name?: string;
+      description?: string;
+      strict?: boolean | null;
+    };
+  };
 
 export interface CompletionRequest extends GenerationRequest {
   /** Text, or token ids that are taken as they are. */

@@ -2,6 +2,7 @@
  * A prompt → tokens, as an executor makes them. The next draw is on its way before one is read.
  *
  * @import { Executor, Outcome, Settings } from './executor.d.ts'
+ * @import { Constraint, Matcher } from './grammar/matcher.js'
  * @import { Request } from './request.js'
  */
 
@@ -11,7 +12,7 @@ import { END } from './state.js';
  * @typedef {{ ids: number[], rows: Float32Array[], ended: boolean, full: boolean }} Piece `rows`:
  *   the logits behind each id, where they were asked for; `ended`: an end token came (it is not
  *   among the ids); `full`: the context is
- * @typedef {Request & { endIds: number[], sinks: number }} Ready
+ * @typedef {Request & { endIds: number[], sinks: number, constraint: Constraint | null }} Ready
  * @typedef {{ cached: number, prefilled: number, steps: number,
  *   logits: Float32Array<ArrayBuffer> | null }} Progress prompt tokens that were in the cache; when
  *   the prompt was done (`performance.now()`); most tokens per draw; the logits after the prompt,
@@ -63,6 +64,7 @@ class Run {
     this.processed = 0;
     this.planned = 0;
     this.most = 0;
+    this.matcher = request.constraint?.matcher({ budget: request.maxTokens }) ?? null;
     /** @type {Promise<Outcome>[]} */
     this.flights = [];
   }
@@ -86,28 +88,35 @@ class Run {
     else if (request.choices > 1) progress.logits = await executor.logits();
     this.processed = prompt.length;
     if (request.maxTokens === 0) return false;
-    this.fly(executor.sample(request.logprobs !== null), 1);
+    if (this.matcher !== null) this.step(this.matcher);
+    else this.fly(executor.sample(request.logprobs !== null), 1);
     return true;
   }
 
   /** @param {number} choice @returns {Settings} */
   settings(choice) {
-    const { executor: { manifest: { context, model } }, request, prompt } = this;
-    const bias = request.bias.length > 0 ? new Float32Array(model.vocabulary) : null;
-    for (const [id, value] of request.bias) if (bias !== null) bias[id] = value;
+    const { executor: { manifest: { context } }, request, prompt } = this;
     return {
       sampling: { ...request.sampling, choice },
       limit: request.slide ? context.max_position : context.window,
       sinks: request.sinks,
       endIds: request.endIds,
       counted: request.penalties ? prompt : null,
-      bias,
+      bias: request.bias.length > 0 ? this.bias() : null,
     };
+  }
+
+  /** What the request adds to the logits. */
+  bias() {
+    const bias = new Float32Array(this.executor.manifest.model.vocabulary);
+    for (const [id, value] of this.request.bias) bias[id] = value;
+    return bias;
   }
 
   /** Asks until the executor has enough to do, or all tokens are on their way. */
   fill() {
     const { executor, request } = this;
+    if (this.matcher !== null) return this.step(this.matcher);
     const rows = request.logprobs !== null;
     const most = rows ? executor.mostRows : executor.mostSteps;
     while (this.flights.length < executor.inFlight && this.planned < request.maxTokens) {
@@ -115,6 +124,20 @@ class Run {
       const repeat = Math.min(wanted, request.maxTokens - this.planned);
       this.fly(executor.decode(repeat, rows), repeat);
     }
+  }
+
+  /**
+   * One token that the grammar allows. The device goes on to the logits after it while the token is
+   * on its way here and the next mask is made.
+   *
+   * @param {Matcher} matcher
+   */
+  step(matcher) {
+    const { executor, request } = this;
+    if (this.flights.length > 0 || this.planned >= request.maxTokens) return;
+    executor.setBias(masked(this.bias(), matcher.mask()));
+    this.fly(executor.sample(request.logprobs !== null), 1);
+    if (this.planned < request.maxTokens) executor.forward();
   }
 
   /** @param {Promise<Outcome>} outcome @param {number} repeat */
@@ -137,8 +160,9 @@ class Run {
     this.ids.push(...ids);
     this.processed = position;
     const end = ids.findIndex((id) => this.request.endIds.includes(id));
-    const ended = done === END || end >= 0;
     const shown = end >= 0 ? ids.slice(0, end) : ids;
+    for (const id of shown) this.matcher?.accept(id);
+    const ended = done === END || end >= 0 || this.matcher?.mustEnd === true;
     return { ids: shown, rows, ended, full: done !== 0 && !ended };
   }
 
@@ -153,4 +177,15 @@ class Run {
       throw error;
     }
   }
+}
+
+/**
+ * @param {Float32Array<ArrayBuffer>} bias changed in place
+ * @param {Uint32Array} mask a bit for each id that is allowed
+ */
+function masked(bias, mask) {
+  for (let id = 0; id < bias.length; id += 1) {
+    if ((mask[id >> 5] >> (id & 31) & 1) === 0) bias[id] = -Infinity;
+  }
+  return bias;
 }

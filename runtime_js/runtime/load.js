@@ -4,6 +4,7 @@
  * @import { Manifest, Tier } from './manifest.d.ts'
  * @import { Progress, Stats } from '../mdst.d.ts'
  * @import { Kernel } from './pipelines.js'
+ * @import { ChatTemplates } from './template/chat_template.js'
  */
 
 import { checkAnswers } from './answers.js';
@@ -32,7 +33,8 @@ const CHAT_TEMPLATE = 'chat_template.json';
  *
  * @typedef {{ device: Device, tier: Tier, kernels: Kernel[], refused: Stats['refused'] }} Ready
  * @typedef {Pick<Stats, 'refused' | 'adapter' | 'cache' | 'load'>} LoadStats
- * @typedef {{ model: Model, tokenizer: Tokenizer, template: object | null, stats: LoadStats }} Loaded
+ * @typedef {{ model: Model, tokenizer: Tokenizer, template: ChatTemplates | null,
+ *   stats: LoadStats }} Loaded
  *
  * What is to be undone or said when a step fails:
  * @typedef {{ device?: Device, manifest?: string }} Opened

@@ -125,6 +125,7 @@ export class Model {
   }
 
   forward() {
+    this.cache.writing(this.next - 1, this.next);
     this.submit(this.programs.decodeLogits);
   }
 

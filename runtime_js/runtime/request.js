@@ -41,7 +41,7 @@ const NUMBERS = /** @type {const} */ ({
 const FOR_ALL = [
   ...Object.keys(NUMBERS),
   ...['max_tokens', 'logit_bias', 'stop', 'logprobs', 'ignore_eos', 'on_full'],
-  ...['stream', 'stream_options'],
+  ...['stream', 'stream_options', 'response_format'],
   ...['model', 'user', 'metadata', 'store'], // for a server's books; of no effect here
 ];
 const OF_COMPLETIONS = new Set([...FOR_ALL, 'prompt', 'echo']);
@@ -50,6 +50,8 @@ const OF_CHATS = new Set([
   ...['messages', 'tools', 'tool_choice', 'chat_template_kwargs'],
   ...['max_completion_tokens', 'top_logprobs'],
 ]);
+
+/** @typedef {object | boolean | 'anyObject'} Schema */
 
 /**
  * @typedef {{
@@ -61,13 +63,15 @@ const OF_CHATS = new Set([
  *   bias: [number, number][],
  *   stops: string[],
  *   logprobs: number | null,
+ *   schema: Schema | null,
  *   ignoreEos: boolean,
  *   slide: boolean,
  *   steps: number,
  *   includeUsage: boolean,
  * }} Request `maxTokens` Infinity: as many as the context has room for; `sampling`: fields of the
  *   state; `logprobs`: how many tokens beside the one that was drawn, null for none at all;
- *   `steps` 0: as many as fit the device
+ *   `schema`: what the answer must be as JSON, `anyObject`: an object; `steps` 0: as many as fit the
+ *   device
  */
 
 /**
@@ -149,6 +153,7 @@ function readCommon(given, manifest, onFull) {
     penalties: n.repetition_penalty !== 1 || n.presence_penalty !== 0 || n.frequency_penalty !== 0,
     bias: readBias(given.logit_bias, manifest.model.vocabulary),
     stops: readStops(given.stop),
+    schema: readFormat(given.response_format),
     ignoreEos: readOption('ignore_eos', given.ignore_eos, [false, true]),
     slide: readOption('on_full', given.on_full, [onFull, 'slide', 'stop']) === 'slide',
     steps: n.steps,
@@ -181,6 +186,27 @@ function readStops(given) {
     }
   }
   return stops;
+}
+
+/** @param {GenerationRequest['response_format']} given @returns {Request['schema']} */
+function readFormat(given) {
+  const { type, json_schema, ...others } = readObject('response_format', given);
+  checkNames(others, new Set(), 'response_format.');
+  const types = ['text', 'json_object', 'json_schema'];
+  switch (readOption('response_format.type', type, types)) {
+    case 'json_object':
+      return 'anyObject';
+    case 'json_schema': {
+      const { schema } = readObject('response_format.json_schema', json_schema);
+      const name = 'response_format.json_schema.schema';
+      if (typeof schema === 'boolean' || (typeof schema === 'object' && schema !== null)) {
+        return schema;
+      }
+      throw invalid(`${name} is ${show(schema)}, but must be a JSON schema`, name);
+    }
+    default:
+      return null;
+  }
 }
 
 /**

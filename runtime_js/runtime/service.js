@@ -12,6 +12,7 @@ import { memoryOf } from './bundle.js';
 import { chatIds, render } from './chat/template.js';
 import { checkId, invalid, readOption } from './checks.js';
 import { complete } from './completions.js';
+import { Constraints } from './constraints.js';
 import { MdstError } from './errors.js';
 import { loadModel } from './load.js';
 import { readLogits } from './logits.js';
@@ -31,7 +32,7 @@ import { Turns } from './turns.js';
 
 export class Service {
   constructor() {
-    /** @type {Loaded | null} */
+    /** @type {Loaded & { constraints: Constraints } | null} */
     this.loaded = null;
     this.turns = new Turns();
     this.ending = new AbortController();
@@ -56,11 +57,13 @@ export class Service {
       const message = `sinks is ${sinks}, but must be an integer from 0 to ${context.max_sinks}`;
       throw invalid(message, 'sinks');
     }
-    this.loaded = loaded;
+    const { model, tokenizer } = loaded;
+    const constraints = new Constraints(tokenizer, model.manifest.model.vocabulary);
+    this.loaded = { ...loaded, constraints };
     loaded.model.device.onFailure = (error) => this.ending.abort(error);
   }
 
-  /** @returns {Loaded} @throws {MdstError} 'unloaded', or what made the device useless */
+  /** @returns {Loaded & { constraints: Constraints }} @throws {MdstError} 'unloaded', or what made the device useless */
   get running() {
     if (this.loaded === null) throw new MdstError('unloaded', 'the model was unloaded');
     this.loaded.model.device.assertUsable();
@@ -123,11 +126,14 @@ export class Service {
    * @param {Call} call
    */
   async answer({ stream }, ids, request, shape, { signal, onPart }) {
-    const { model: { manifest }, tokenizer } = this.running;
+    const { model: { manifest }, tokenizer, constraints } = this.running;
     const room = Math.max(1, manifest.context.window - ids.length);
     const maxTokens = request.maxTokens === Infinity ? room : request.maxTokens;
-    const endIds = request.ignoreEos ? [] : [...tokenizer.vocabulary.end_ids];
-    const job = { ids, request: { ...request, maxTokens, endIds, sinks: this.sinks } };
+    const constraint = await constraints.of(request.schema);
+    const goesOn = request.ignoreEos && constraint === null; // after JSON there is nothing to say
+    const endIds = goesOn ? [] : [...tokenizer.vocabulary.end_ids];
+    const ready = { ...request, maxTokens, endIds, constraint, sinks: this.sinks };
+    const job = { ids, request: ready };
     if (!stream) {
       /** @type {Part[]} */
       const parts = [];

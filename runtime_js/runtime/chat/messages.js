@@ -45,7 +45,7 @@ function readContent(name, content) {
 
 /**
  * @param {Pick<ChatRequest, 'tools' | 'tool_choice'>} given
- * @returns {unknown[] | null} what the template is told of
+ * @returns {object[] | null} what the template is told of
  */
 export function readTools({ tools, tool_choice }) {
   const choice = readOption('tool_choice', tool_choice, ['auto', 'none']);

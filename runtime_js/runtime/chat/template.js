@@ -2,6 +2,7 @@
  * The model's chat template: messages → the prompt, as text and as token ids.
  *
  * @import { ChatRequest } from '../../mdst.d.ts'
+ * @import { ChatTemplates } from '../template/chat_template.js'
  * @import { Tokenizer } from '../text/tokenizer.js'
  */
 
@@ -9,7 +10,7 @@ import { readObject, readOption } from '../checks.js';
 import { readMessages, readTools } from './messages.js';
 
 /**
- * @param {object} template as in chat_template.json
+ * @param {ChatTemplates} template
  * @param {Pick<ChatRequest, 'messages' | 'tools' | 'tool_choice' | 'chat_template_kwargs'> &
  *   { add_generation_prompt?: boolean | null }} given
  * @param {Tokenizer} tokenizer

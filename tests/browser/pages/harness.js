@@ -34,9 +34,14 @@ async function start(options, name = 'main') {
   return await engines[name].stats();
 }
 
+/** @param {any} request with messages or a prompt @param {string} name */
+function endpoint({ messages }, name) {
+  return messages ? engines[name].chat.completions : engines[name].completions;
+}
+
 /** @param {any} request @returns {Promise<any>} */
 function create(request, name = 'main') {
-  return within(engines[name].completions.create(request));
+  return within(endpoint(request, name).create(request));
 }
 
 /**
@@ -50,9 +55,9 @@ async function stream(request, { most = Infinity, how = 'break', name = 'main' }
   const all = { ...request, stream: true, signal: controller.signal };
   const chunks = [];
   let count = 0;
-  for await (const chunk of await engines[name].completions.create(all)) {
+  for await (const chunk of await endpoint(request, name).create(all)) {
     chunks.push(chunk);
-    count += chunk.choices[0].tokens.length;
+    count += chunk.choices[0]?.tokens.length ?? 0;
     if (count >= most && how === 'break') break;
     if (count >= most) controller.abort();
   }
