@@ -115,11 +115,12 @@ def write_tiny(
     context: int = 128,
     tied: bool = False,
     extras: tuple[str, ...] = (),
+    template: str | None = None,
     seed: int = 1,
 ) -> None:
     """A model with a SentencePiece vocabulary of bytes and made-up words. Matrices have the GGUF
     `type`, but those that `types` names (attn_v, output, …). `extras`: optional tensors, such as
-    rope_freqs, or attn_q.bias and ffn_up.scale (in every layer)."""
+    rope_freqs, or attn_q.bias and ffn_up.scale (in every layer). `template`: for chats."""
     rng = np.random.default_rng(seed)
     writer = GGUFWriter(path, architecture)
     writer.add_name(f"tiny {architecture}")
@@ -141,6 +142,8 @@ def write_tiny(
     writer.add_token_types([2, 3, 3] + [6] * 256 + [1] * len(words))
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
+    if template is not None:
+        writer.add_chat_template(template)
     q, kv = (n * head_dim for n in heads)
     matrices = {
         "attn_q": (q, embedding),
