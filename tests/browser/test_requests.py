@@ -18,7 +18,8 @@ NO_PROMPTS: list[object] = [[], [300], [-1], [1.5], None, {}]
 NONSENSE: list[dict[str, Any]] = [
     *({"prompt": prompt} for prompt in NO_PROMPTS),
     *({"temperature": -1}, {"top_p": 2}, {"seed": 0.5}, {"max_tokens": -1}, {"steps": 0}),
-    *({"stop": ""}, {"on_full": "burst"}, {"logit_bias": {"300": 1}}),
+    *({"stop": ""}, {"on_full": "burst"}, {"logit_bias": {"300": 1}}, {"n": 0}, {"logprobs": 21}),
+    {"no_such_field": 1},
 ]
 
 
@@ -47,15 +48,23 @@ def test_requests_that_make_no_sense(page: Page, wrong: dict[str, Any], stream: 
     assert failure["ours"]
     assert failure["code"] == "invalid_request"
     [name] = wrong
-    about_ids = isinstance(wrong[name], list | dict)
-    assert name in failure["message"] or (about_ids and "token" in failure["message"])
+    assert failure["param"] == name
+    assert name in failure["message"]
+
+
+def test_a_model_without_a_chat_template(page: Page) -> None:
+    script = "request => failure(() => create(request))"
+    request = {"messages": [{"role": "user", "content": "x"}]}
+    assert page.evaluate(script, request)["code"] == "no_chat_template"
+    assert page.evaluate("engines.main.stats()")["chat"] is False
 
 
 @pytest.mark.parametrize("options", [{"sinks": 65}, {"sinks": -1}, {"on_full": 1}, {"device": "x"}])
 def test_options_that_make_no_sense(page: Page, options: dict[str, Any]) -> None:
     failure = page.evaluate("options => failure(() => start(options, 'other'))", options)
     assert failure["code"] == "invalid_request"
-    assert next(iter(options)) in failure["message"]
+    assert failure["param"] == next(iter(options))
+    assert failure["param"] in failure["message"]
 
 
 def test_stats(page: Page, bundle: Bundle) -> None:
