@@ -30,7 +30,11 @@ Rows = npt.NDArray[np.float64]
 VOCABULARY = 1050
 WINDOW, CHUNK = 32, 8
 PROMPT = [int(id) for id in np.random.default_rng(3).integers(3, VOCABULARY, 11)]
-PENALTIES = {"repetition_penalty": 2.5, "presence_penalty": 6.0, "frequency_penalty": 4.0}
+PENALTIES: dict[str, Any] = {
+    "repetition_penalty": 2.5,
+    "presence_penalty": 6.0,
+    "frequency_penalty": 4.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,8 @@ def log_softmax(page: Page) -> Callable[[list[int]], Rows]:
         packed = base64.b64decode(page.evaluate("ids => logits(ids)", ids))
         rows = np.frombuffer(packed, "<f4").reshape(len(ids), VOCABULARY).astype(np.float64)
         rows -= rows.max(axis=1, keepdims=True)
-        return rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
+        result: Rows = rows - np.log(np.exp(rows).sum(axis=1, keepdims=True))
+        return result
 
     return run
 

@@ -223,7 +223,7 @@ def test_an_abort_in_the_middle(chunks: Callable[..., list[Answer]]) -> None:
 
 def test_errors_name_the_field(refused: Ask) -> None:
     image = [{"type": "image_url", "image_url": {"url": "data:,"}}]
-    for param, request in {
+    wrong: dict[str, dict[str, Any]] = {
         "messages[0].content[0].type": {"messages": [{"role": "user", "content": image}]},
         "messages[0].role": {"messages": [{"content": "x"}]},
         "messages": {"messages": []},
@@ -231,7 +231,8 @@ def test_errors_name_the_field(refused: Ask) -> None:
         "top_logprobs": {"top_logprobs": 2},
         "prompt": {"prompt": "x"},
         "response_format.type": {"response_format": {"type": "xml"}},
-    }.items():
+    }
+    for param, request in wrong.items():
         for stream in (False, True):
             failure = refused(**request, stream=stream)
             assert (failure["code"], failure["param"]) == ("invalid_request", param)
