@@ -19,11 +19,11 @@ from ...schedule.weight_plan import Region
 from ..lower import kv_cache
 from ..regions import is_interleaved, whole_region
 from . import kernels as k
-from .formats import WasmFormat, WasmPlane, record_bytes, wasm_format
+from .formats import WasmFormat, WasmPlane, wasm_format
 from .memory import MemoryMap, Needs
 from .variants import Variant
 
-_K = TypeVar("_K", bound=k.Kernel)
+_K = TypeVar("_K", k.QkvRope, k.Attention)
 _ALL = "(local.get $n)"
 _ONE = "(ptr.const 1)"
 
@@ -135,11 +135,11 @@ class _Use:
 
     def numbered(self, kernel: _K) -> _K:
         """The kernel with the index of its like, or a new one."""
-        same = [other for other in self.kernels if type(other) is type(kernel)]
+        same = [other for other in self.kernels if isinstance(other, type(kernel))]
         for other in same:
-            if replace(other, index=0) == kernel:  # type: ignore[call-arg]
-                return other  # type: ignore[return-value]
-        return replace(kernel, index=len(same))  # type: ignore[call-arg]
+            if replace(other, index=0) == kernel:
+                return other
+        return replace(kernel, index=len(same))
 
 
 @dataclass
@@ -195,7 +195,9 @@ class _Program:
         start = self.address(region, tensor)
         found = [start + layout.offsets[plane.name] for plane in format.planes]
         if table.grid:
-            found.append(self.use.map.weights[region.buffer] + region.offset + region.grid(table.grid))
+            found.append(
+                self.use.map.weights[region.buffer] + region.offset + region.grid(table.grid)
+            )
         return found
 
 
@@ -312,9 +314,7 @@ def _qkv_rope(p: _Program, node: int, op: QkvRope) -> Iterator[str]:
     gammas = [p.vector(norm) for norm in norms] or [_const(0)] * 2
     places = map(_const, p.use.map.caches[op.cache.layer])
     function = p.use.function(kernel)
-    yield _call(
-        function, p.vector(table), *gammas, p.at(qkv), p.at(Value(node)), *places, p.tokens
-    )
+    yield _call(function, p.vector(table), *gammas, p.at(qkv), p.at(Value(node)), *places, p.tokens)
     yield from p.use.barrier()
 
 

@@ -1,5 +1,5 @@
-"""The memory of a module: every buffer of the bundle, and what the kernels need beside, at addresses
-that are baked into the text."""
+"""The memory of a module: every buffer of the bundle, and what the kernels need beside, at
+addresses that are baked into the text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...graph.graph import Graph, Value
-from ...graph.types import T
 from ...schedule.limits import align
 from ...schedule.liveness import WORD, intervals
 from ...schedule.memory_plan import plan_memory
@@ -19,14 +18,16 @@ MOST_THREADS = 16
 _BINS = 8 << 11
 """Bytes of the sampler's histogram."""
 _TEAM = 512
+JOB = 128
+"""Where the team's memory numbers its jobs (templates/wat/threads.wat.j2)."""
 _SLACK = 1 << 12
 """Bytes past the last row that decoders may read: a group is taken whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Bytes: of one thread's scratch memory, of all tokens' records of each kind, of the second half
-    of a gated projection."""
+    """Bytes: of one thread's scratch memory, of all tokens' records of each kind, of the second
+    half of a gated projection."""
 
     scratch: int
     records: Mapping[str, int]
@@ -107,8 +108,3 @@ def plan_map(
         weights=weights,
         pages=pages,
     )
-
-
-def fixed_tokens(graph: Graph, value: Value) -> bool:
-    """Whether a value has one row, whatever the number of tokens."""
-    return graph.type(value).shape[0] != T
