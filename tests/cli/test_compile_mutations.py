@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -40,6 +41,8 @@ def mutations() -> dict[str, tuple[bytes, str, str]]:
 MUTATIONS = mutations()
 pytestmark = pytest.mark.skipif(not MUTATIONS, reason="../shared/mutations is absent")
 
+PWNED = Path("/tmp/PWNED_mdst")
+"""What a template would leave that gets to run a program."""
 REFUSED = (3, 4, 5)
 CODES = {"reject": REFUSED, "accept": (0,), "warn": (0,), "either": (0, *REFUSED)}
 
@@ -74,16 +77,43 @@ def test_every_mutation(invoke: Invoke, tmp_path: Path, name: str) -> None:
     )
     assert time.monotonic() - start < SECONDS
     check_contract(done, tmp_path, {"x.gguf"})
-    if name.startswith("tmpl_"):
-        return  # templates are kept as they are
+    assert not PWNED.exists()
     assert done.code in CODES[expected]
     if expected == "warn":
         assert "warning: " in done.err
 
 
+TEMPLATES = [name for name in MUTATIONS if name.startswith("tmpl_")]
+
+
+@pytest.mark.parametrize("name", [n for n in TEMPLATES if n != "tmpl_str_array"])
+def test_a_model_goes_on_without_its_template(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    (tmp_path / "x.gguf").write_bytes(MUTATIONS[name][0])
+    words = ("-q", "--validate", "none", "--no-chat-template")
+    done = invoke(command, "mdst-compile", tmp_path / "x.gguf", tmp_path / "out", *words)
+    check_contract(done, tmp_path, {"x.gguf"})
+    assert done.code == 0
+    assert not (tmp_path / "out/chat_template.json").exists()
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_hostile_template_is_named(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    """The one line says which key, where it is a template that is refused."""
+    content, expected, _ = MUTATIONS[name]
+    (tmp_path / "x.gguf").write_bytes(content)
+    words = ("-q", "--validate", "none")
+    done = invoke(command, "mdst-compile", tmp_path / "x.gguf", tmp_path / "out", *words)
+    if expected == "reject":
+        assert "'tokenizer.chat_template'" in done.err
+    if done.code == 0:
+        written = (tmp_path / "out/chat_template.json").read_text()
+        assert json.loads(written)["format"] == 1
+
+
 SAMPLE = [
     *("valid", "bad_magic", "lfs_pointer", "version_bigendian", "n_tensors_neg1", "trunc_mid_kv"),
     *("key_len_2e40", "arr_u8_len_2e62", "trunc_last_byte", "key_dup", "trailing_garbage"),
+    *("tmpl_loop_1e10", "tmpl_ssti_import", "tmpl_script"),
     *("block_count_2", "tensor_missing", "weights_nan", "weights_inf"),
 ]
 

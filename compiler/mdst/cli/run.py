@@ -19,13 +19,15 @@ from ..hosts.choose import open_host
 from ..hosts.generate import generate
 from ..hosts.host import Host, Request
 from ..sampling import SamplingParams
-from ..text import StreamDecoder, Tokenizer
+from ..text import StreamDecoder, Tokenizer, chat
 from .errors import run_command
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--prompt", metavar="TEXT", help="The prompt as text.")
+@click.option("--chat", "as_chat", is_flag=True, help="The prompt is a message to the assistant.")
+@click.option("--system", metavar="TEXT", help="With --chat: what the assistant is told first.")
 @click.option("--tokens", metavar="1,2,3", help="The prompt as token ids, taken as they are.")
 @click.option("--max-tokens", type=click.IntRange(0), default=128, show_default=True)
 @click.option("--temperature", type=float, default=1.0, show_default=True, help="0: most likely.")
@@ -43,9 +45,7 @@ from .errors import run_command
 )  # fmt: skip
 @click.option("--sinks", type=int, help="First tokens that stay in sight  [4].")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="DIR", help="Weight files.")
-@click.option(
-    "--host", "host_name", type=click.Choice(["auto", "wgpu", "wasm", "numpy"]), default="auto"
-)
+@click.option("--host", "host_name", type=click.Choice(["auto", "wgpu", "numpy"]), default="auto")
 @click.option("--tier", help="Kernels to use, such as base or subgroups  [the best possible].")
 @click.option("--steps", type=click.IntRange(1, 64), default=8, help="Tokens per submit.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -61,6 +61,8 @@ from .errors import run_command
 def command(
     out: Path,
     prompt: str | None,
+    as_chat: bool,
+    system: str | None,
     tokens: str | None,
     max_tokens: int,
     ignore_eos: bool,
@@ -78,7 +80,12 @@ def command(
     """Run the compiled model OUT on a prompt and print the text it generates."""
     bundle = Bundle.open(out, weights)
     tokenizer = Tokenizer(bundle.vocabulary())
-    ids = _prompt_ids(tokenizer, prompt, tokens)
+    if as_chat:
+        ids = _chat_ids(bundle, tokenizer, prompt, system, tokens)
+    elif system is not None:
+        raise click.UsageError("--system goes with --chat")
+    else:
+        ids = _prompt_ids(tokenizer, prompt, tokens)
     request = Request(
         sampling=SamplingParams(**sampling),  # type: ignore[arg-type]
         end_ids=() if ignore_eos else tokenizer.vocabulary.end_ids,
@@ -147,6 +154,24 @@ def _prompt_ids(tokenizer: Tokenizer, prompt: str | None, tokens: str | None) ->
         raise UsageError(
             "RUN004", f"--tokens {printable(tokens or '')} is no list of ids"
         ) from None
+
+
+def _chat_ids(
+    bundle: Bundle,
+    tokenizer: Tokenizer,
+    prompt: str | None,
+    system: str | None,
+    tokens: str | None,
+) -> list[int]:
+    """Ids of a chat of one message, by the model's template."""
+    if prompt is None or tokens is not None:
+        raise click.UsageError("--chat takes --prompt")
+    messages = [{"role": "user", "content": prompt}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    conversation = {"messages": messages, "add_generation_prompt": True}
+    values = chat.special_texts(tokenizer) | conversation
+    return chat.chat_ids(tokenizer, chat.render_chat(bundle.chat_templates(), values))
 
 
 def _sinks(sinks: int | None, bundle: Bundle) -> int:

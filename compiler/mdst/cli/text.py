@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import MalformedError, UsageError
 from ..text import Tokenizer
 from .errors import run_command
+from .text_chat import chat_command
 from .text_source import open_vocabulary
 
 _SOURCE = click.argument("source", type=click.Path(path_type=Path))
@@ -54,6 +55,9 @@ def detokenize(source: Path, special: bool) -> None:
         except UsageError as error:
             raise UsageError(error.id, f"{_place(line)}: {error.message}") from None
         print(json.dumps(text), flush=True)
+
+
+command.add_command(chat_command, "chat")
 
 
 def _lines() -> Iterator[tuple[int, object]]:

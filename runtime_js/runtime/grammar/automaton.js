@@ -13,9 +13,8 @@ import { costFrom, has } from './nodes.js';
 
 const MOST_STACKS = 20_000; // of a state; those nearest to their end are kept
 const MOST_STATES = 8192; // remembered before they are forgotten
-const MOST_WORK = 500_000; // stacks made or met for one mask: up to a second
-const STATE_WORK = 50; // what a new state counts for
-const LOOK_WORK = 1 / 16; // what it counts for whether a stack takes a byte
+const MOST_WORK = 20e6; // stacks looked at for one mask
+const STATE_WORK = 400; // what a new state counts for: it takes that much memory
 
 /** A place in a node and what comes after the node; without node: the end of the text. */
 class Cell {
@@ -125,7 +124,7 @@ export class Automaton {
   #follow(state, byte) {
     /** @type {Cell[]} */
     const results = [];
-    this.#spend(LOOK_WORK * state.cells.length);
+    this.#spend(state.cells.length);
     for (const cell of state.cells) {
       const { node, at } = cell;
       const rest = /** @type {Cell} */ (cell.rest);
@@ -157,12 +156,12 @@ export class Automaton {
     /** @type {Cell[]} */
     let tops = [];
     for (const cell of seen) { // grows on the way
-      this.#spend(1);
       const { node } = cell;
       if (cell.distance === Infinity && !withinText(cell)) continue;
       if (node === null || node.kind === 'text' || node.kind === 'set') tops.push(cell);
       else this.#expand(cell, node, seen);
     }
+    this.#spend(seen.size);
     if (tops.length === 0) return null;
     if (tops.length > MOST_STACKS) {
       tops = tops.sort((a, b) => a.distance - b.distance).slice(0, MOST_STACKS);
@@ -227,9 +226,9 @@ export class Automaton {
     );
   }
 
-  /** @param {number} work */
-  #spend(work) {
-    this.#work += work;
+  /** @param {number} stacks */
+  #spend(stacks) {
+    this.#work += stacks;
     if (this.#work > MOST_WORK) {
       throw new MdstError('invalid_request', 'the schema can be read in too many ways at once');
     }

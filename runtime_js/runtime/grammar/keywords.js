@@ -33,8 +33,7 @@ export function invalid(path, what) {
  *
  * @param {Schema} schema
  * @param {string} path
- * @returns {string | null | undefined} the one keyword that says it all, if there is one; null: there
- *   are no keywords
+ * @returns {string | undefined} the one keyword that says it all, if there is one
  */
 export function soleKeyword(schema, path) {
   const keywords = Object.keys(schema).filter((keyword) => !ANNOTATIONS.includes(keyword));
@@ -45,7 +44,7 @@ export function soleKeyword(schema, path) {
       throw invalid(`${path}/${keyword}`, `not supported beside ${sole}`);
     }
   }
-  return keywords.length === 0 ? null : sole;
+  return sole;
 }
 
 /**

@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jinja2 import TemplateError, nodes
+from jinja2 import Template, TemplateError, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -47,6 +48,16 @@ def _tojson(
     )
 
 
+@cache
+def template_of(text: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.filters["from_json"] = json.loads
+    return environment.from_string(text)
+
+
 def render_reference(text: str, conversation: Conversation) -> str:
     """What Hugging Face's `apply_chat_template` renders. Raises whatever Jinja2 raises."""
     values = {"add_generation_prompt": False, **conversation}
@@ -59,14 +70,8 @@ def render_reference(text: str, conversation: Conversation) -> str:
         time = datetime.datetime.fromisoformat(now) if now else datetime.datetime.now()
         return time.strftime(format)
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
-    )
-    environment.filters["tojson"] = _tojson
-    environment.filters["from_json"] = json.loads
-    environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = strftime_now
-    return environment.from_string(text).render(**values)
+    functions = {"raise_exception": raise_exception, "strftime_now": strftime_now}
+    return template_of(text).render(functions | values)
 
 
 @pytest.fixture(scope="session")

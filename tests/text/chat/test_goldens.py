@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mdst.errors import UsageError
+from mdst.text.chat import render_chat
 from mdst.text.chat.parse import parse_template
 
 Reference = Callable[[str, dict[str, Any]], str | None]
@@ -16,6 +18,15 @@ CONVERSATIONS: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("conversations.json").read_text(encoding="utf-8")
 )
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "now": "2026-07-04"}
+
+
+def render(question: dict[str, Any]) -> str | None:
+    """What the Python interpreter gives."""
+    templates = {"default": question["tree"]}
+    try:
+        return render_chat(templates, question["conversation"])
+    except UsageError:
+        return None
 
 
 def test_every_template_with_every_conversation(
@@ -31,7 +42,9 @@ def test_every_template_with_every_conversation(
             names.append((path.name, name))
             questions.append({"tree": tree, "conversation": conversation})
             expected.append(reference(text, conversation))
+    wanted = dict(zip(names, expected, strict=True))
+    assert dict(zip(names, map(render, questions), strict=True)) == wanted
     found = dict(zip(names, [answer.get("text") for answer in ask(questions)], strict=True))
-    assert found == dict(zip(names, expected, strict=True))
+    assert found == wanted
     rendered = {file for (file, _), text in found.items() if text}
     assert len(rendered) == len({file for file, _ in names}) >= 54

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import MalformedError, UnsupportedError
 from .parse import parse_template
+from .trial import try_template
 
 CPU_SECONDS = 10
 MEMORY = 1 << 30
@@ -26,6 +27,7 @@ def main() -> None:
     try:
         for key, text in texts.items():
             trees[key] = parse_template(text, key)
+            try_template(trees[key], key)
     except (MalformedError, UnsupportedError) as found:
         kind = type(found).__name__
         error = {"kind": kind, "id": found.id, "message": found.message, "hint": found.hint}

@@ -52,9 +52,3 @@ def load_templates(data: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         what = "is not what mdst writes"
     raise MalformedError("CHAT010", f"{FILE} {what}", hint="compile the model again")
-
-
-def choose(templates: Mapping[str, Any], tools: object) -> Any:
-    """The tree for a conversation, None without any: that for tools where there are both."""
-    name = TOOL_USE if tools and TOOL_USE in templates else DEFAULT
-    return templates.get(name)
