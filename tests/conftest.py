@@ -21,6 +21,7 @@ from mdst.codegen.kernel import TIERS, Tier
 from mdst.compile import compile_model
 from mdst.errors import UnsupportedError
 from mdst.gguf import read_gguf
+from mdst.hosts.choose import open_wasm
 from mdst.hosts.host import Host
 from mdst.hosts.numpy_host import NumpyHost
 from mdst.hosts.wgpu_device import Device
@@ -279,17 +280,28 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bundle]:
 
 @pytest.fixture(scope="session")
 def host_of() -> Callable[[Bundle, str], Host]:
-    """`open(bundle, name)` with name numpy or a tier of wgpu: a host, each request once; the test
-    calls `start`. Skips where the tier cannot run."""
+    """`open(bundle, name)` with name numpy, a tier of wgpu, or wasm-MODULE (wasm-base-threads-2: on
+    two threads): a host, each request once; the test calls `start`. Skips where the tier cannot
+    run."""
     opened: dict[tuple[Path, str], Host] = {}
 
     def open_host(bundle: Bundle, name: str) -> Host:
         key = (bundle.path, name)
         if key not in opened:
-            opened[key] = NumpyHost(bundle) if name == "numpy" else wgpu_host(bundle, name)
+            if name == "numpy":
+                opened[key] = NumpyHost(bundle)
+            elif name.startswith("wasm-"):
+                opened[key] = wasm_host(bundle, name)
+            else:
+                opened[key] = wgpu_host(bundle, name)
         return opened[key]
 
     return open_host
+
+
+def wasm_host(bundle: Bundle, name: str) -> Host:
+    module, _, threads = name.removeprefix("wasm-").partition("-threads-")
+    return open_wasm(bundle, f"{module}-threads" if threads else module, int(threads or 1))
 
 
 def wgpu_host(bundle: Bundle, name: str) -> Host:

@@ -63,6 +63,7 @@ DOORS = {
     "networkx": ("graph/graph.py",),
     "jinja2": ("codegen/templates.py", "text/chat/parse.py", "text/chat/translate.py"),
     "wgpu": ("hosts/wgpu_device.py",),
+    "wasmtime": ("codegen/wasm/assemble.py", "hosts/wasm_engine.py"),
     "regex": ("text/",),
     "click": ("cli/",),
     "rich": ("cli/",),

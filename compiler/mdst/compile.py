@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .bundle.assemble import make_manifest, wgsl_file, wgsl_name
+from .bundle.assemble import make_manifest, wasm_name, wgsl_file, wgsl_name
 from .bundle.graph_file import graph_json
 from .bundle.manifest import File
 from .bundle.page import page_files
 from .bundle.shards import Source, write_shards
 from .bundle.writer import BundleWriter
 from .codegen.generate import generate_code
+from .codegen.wasm.generate import generate_wasm
 from .errors import naming, printable
 from .gguf import read_gguf
+from .graph.graph import Graph
 from .graph.text import operators, text
 from .models.config import ModelConfig
 from .models.decoder import build_model
 from .models.tensors import types_used
 from .options import Options
-from .programs import plan_programs
+from .programs import plan_programs, wasm_graphs
 from .report import Dump, Reporter
 from .schedule.text import plan_text
 from .summary import Summary
@@ -46,13 +48,17 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
         for warning in (*config.warnings, *vocabulary.warnings, *model.warnings):
             report.warn(warning)
 
-        plan = plan_programs(
-            model.graph, options, window, lambda name, graph: dump(f"{name}.txt", text(graph))
-        )
+        def observe(name: str, graph: Graph) -> None:
+            dump(f"{name}.txt", text(graph))
+
+        plan = plan_programs(model.graph, options, window, observe)
         dump("plan.txt", plan_text(plan))
         code = generate_code(plan, options.kv)
         for tier in code:
             dump(wgsl_name(tier.tier), wgsl_file(tier))
+        modules = generate_wasm(wasm_graphs(model.graph, observe), plan, options.kv)
+        for module in modules:
+            dump(f"{wasm_name(module)}.wat", module.text)
         answers = known_answers(code)
 
         with BundleWriter(out, force=options.force) as writer:
@@ -65,8 +71,10 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
             for tier in code:
                 writer.write(wgsl_name(tier.tier), wgsl_file(tier).encode())
             loaded = [File(name, e.size, e.sha256) for name, e in writer.entries.items()]
+            for module in modules:
+                writer.write(wasm_name(module), module.data)
             shards = write_shards(plan.weights, weights, options, writer.write, report)
-            manifest = make_manifest(model, options, plan, code, shards, loaded)
+            manifest = make_manifest(model, options, plan, code, modules, shards, loaded)
             writer.write("manifest.json", manifest.to_json().encode())
             writer.write("graph.json", graph_json(model.graph, plan.weights).encode())
             for name, data in page_files(options.weights_url, report).items():

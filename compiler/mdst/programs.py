@@ -59,3 +59,8 @@ def _caches(decode: Graph, sizes: Sizes, options: Options) -> list[CacheSize]:
             cache = kv_cache(op.cache, sizes.ahead, options.kv)
             found.append(CacheSize(op.cache.layer, cache.k_bytes, cache.v_bytes))
     return found
+
+
+def wasm_graphs(graph: Graph, observe: Observer | None = None) -> dict[str, Graph]:
+    """The programs of the WASM modules: a chunk of tokens, and the logits of its last one."""
+    return {phase: run_passes(graph, phase, observe) for phase in ("wasm_layers", "wasm_head")}

@@ -88,6 +88,32 @@ export interface Tier {
 }
 
 /**
+ * The whole model as a WebAssembly module, for engines with `features` (names of WebAssembly's
+ * proposals: simd, relaxed-simd, threads, memory64). It imports `env.memory` of `pages` pages of 64
+ * KiB (shared for threads); `weights` are the addresses of the weight buffers in order, so that a
+ * shard goes to that of its buffer plus its offset; `logits` float32 [vocabulary]. Exports:
+ * templates/wat/module.wat.j2; `chunk`: most tokens of one prefill; `threads`: most instances that
+ * share the memory; `team`: address of the word that numbers their jobs.
+ */
+export interface WasmModule {
+  name: string;
+  features: string[];
+  file: string;
+  size: number;
+  sha256: string;
+  pages: number;
+  chunk: number;
+  threads: number;
+  weights: number[];
+  state: number;
+  tokens: number;
+  counts: number;
+  bias: number;
+  logits: number;
+  team: number;
+}
+
+/**
  * A file beside the manifest that a page loads with the model: `size` bytes whose hash is `sha256`,
  * so that files of two builds are never mixed.
  */
@@ -131,6 +157,7 @@ export interface Manifest {
   buffers: Buffer[];
   views: View[];
   tiers: Tier[];
+  wasm: WasmModule[];
   files: File[];
   weights: WeightSet[];
   weights_url: string | null;

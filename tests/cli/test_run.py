@@ -76,12 +76,12 @@ def test_hosts_and_tiers_are_chosen(run: Run, tier: str) -> None:
     assert found["tokens"] == json.loads(run(*words).out)["tokens"]
 
 
-def test_no_gpu_means_numpy_and_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_gpu_means_wasm_and_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mdst.hosts.wgpu_device.adapters", list)
     words = ("--tokens", "5", "--max-tokens", 2, "--json")
     done = run(*words, "--host", "auto")
-    assert json.loads(done.out)["host"] == "numpy"
-    assert done.err == "mdst-run: no GPU adapter was found: running on numpy, which is slow\n"
+    assert json.loads(done.out)["host"] == "wasm"
+    assert done.err == "mdst-run: no GPU adapter was found: running on WASM\n"
     done = run(*words, "--host", "wgpu")
     assert (done.code, done.out) == (5, "")
     assert "error[HOST002]" in done.err

@@ -43,7 +43,7 @@ def golden_model(shared: Path) -> Callable[[str], tuple[Path, dict[str, npt.NDAr
 
 @pytest.mark.parametrize("kv", BOUND)
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("host_name", ["numpy", *TIERS])
+@pytest.mark.parametrize("host_name", ["numpy", *TIERS, "wasm-base"])
 def test_logits_are_those_of_llama_cpp(
     golden_model: Callable[[str], tuple[Path, dict[str, Array]]],
     compiled: Compiled,

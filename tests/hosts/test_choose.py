@@ -33,11 +33,37 @@ def test_numpy_needs_no_gpu(bundle: Bundle, no_gpu: None) -> None:
     assert (host.name, host.tier, said) == ("numpy", None, [])
 
 
-def test_auto_without_a_gpu_is_numpy_and_says_so(bundle: Bundle, no_gpu: None) -> None:
+def test_auto_without_a_gpu_is_wasm_and_says_so(bundle: Bundle, no_gpu: None) -> None:
+    said: list[str] = []
+    host = open_host(bundle, "auto", None, said.append)
+    assert (host.name, host.tier) == ("wasm", "base")
+    (message,) = said
+    assert "no GPU adapter" in message
+
+
+def test_auto_without_memory_for_wasm_is_numpy_and_says_so(
+    bundle: Bundle, no_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UnsupportedError("HOST004", "no memory of 3 bytes is to be had")
+
+    monkeypatch.setattr("mdst.hosts.wasm_host.Instance", refuse)
     said: list[str] = []
     assert open_host(bundle, "auto", None, said.append).name == "numpy"
     (message,) = said
     assert "no GPU adapter" in message
+    assert "no memory of 3 bytes" in message
+
+
+@pytest.mark.parametrize("tier", ["base", "relaxed", "base-threads", "relaxed-threads"])
+def test_a_module_that_is_asked_for(bundle: Bundle, tier: str) -> None:
+    host = open_host(bundle, "wasm", tier, pytest.fail)
+    assert (host.name, host.tier) == ("wasm", tier)
+
+
+def test_an_unknown_module_is_a_usage_error(bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match="no tier 'subgroups'"):
+        open_host(bundle, "wasm", "subgroups", print)
 
 
 def test_wgpu_without_a_gpu_is_unsupported(bundle: Bundle, no_gpu: None) -> None:

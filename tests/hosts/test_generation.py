@@ -32,7 +32,8 @@ DRAWN = Request(
 )
 FILTERED = Request(SamplingParams(temperature=0.9, seed=2**40 + 3, top_k=40, top_p=0.9, min_p=0.02))
 REQUESTS = {"greedy": GREEDY, "drawn": DRAWN, "filtered": FILTERED}
-HOSTS = ["numpy", *TIERS]
+OTHERS = [*TIERS, "wasm-base", "wasm-base-threads-2"]
+HOSTS = ["numpy", *OTHERS]
 PROMPT = [int(id) for id in np.random.default_rng(3).integers(0, 300, 11)]
 
 
@@ -49,7 +50,7 @@ def text(
     return list(chain.from_iterable(generate(host, prompt, count, steps)))
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", OTHERS)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_hosts_agree(bundle: Bundle, host_of: HostOf, tier: str, name: str) -> None:
     expected = text(host_of(bundle, "numpy"), REQUESTS[name], 20)
@@ -116,7 +117,7 @@ def test_taking_back_beyond_the_window(bundle: Bundle, host_of: HostOf, name: st
     assert found == expected
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", OTHERS)
 @pytest.mark.parametrize("sinks", [0, 4, 40, 64])
 @pytest.mark.parametrize("name", ["greedy", "drawn"])
 def test_the_window_slides(
@@ -128,7 +129,7 @@ def test_the_window_slides(
     assert text(host_of(bundle, tier), request, 100, steps=7) == expected
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", OTHERS)
 @pytest.mark.parametrize("sinks", [0, 4])
 def test_logits_beyond_the_window(bundle: Bundle, host_of: HostOf, tier: str, sinks: int) -> None:
     witness, host = host_of(bundle, "numpy"), host_of(bundle, tier)
@@ -137,7 +138,8 @@ def test_logits_beyond_the_window(bundle: Bundle, host_of: HostOf, tier: str, si
         each.prefill(PROMPT)
     for id in np.random.default_rng(9).integers(0, 300, 120).tolist():
         expected, found = witness.decode_logits(id), host.decode_logits(id)
-        assert np.sum((found - expected) ** 2) <= 1e-10 * np.sum(expected**2)
+        bound = 1e-6 if host.name == "wasm" else 1e-10
+        assert np.sum((found - expected) ** 2) <= bound * np.sum(expected**2)
 
 
 def test_sinks_count(bundle: Bundle, host_of: HostOf) -> None:
@@ -196,7 +198,7 @@ def test_as_many_tokens_as_wanted(bundle: Bundle, host_of: HostOf, name: str, co
     assert all(0 < len(part) <= 3 for part in parts)
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", OTHERS)
 def test_penalties_see_prompt_and_output(bundle: Bundle, host_of: HostOf, tier: str) -> None:
     # So strong that no token comes twice, nor one of the prompt.
     request = Request(

@@ -19,6 +19,9 @@ from mdst.hosts.numpy_host import NumpyHost
 Compiled = Callable[..., Bundle]
 TinyModel = Callable[..., Path]
 HostOf = Callable[[Bundle, str], Host]
+OTHERS = [*TIERS, "wasm-base", "wasm-base-threads-2"]
+EXACT = {tier: 1e-10 for tier in TIERS} | {"wasm-base": 1e-6, "wasm-base-threads-2": 1e-6}
+"""Bounds for float32 caches: WASM keeps activations as 16-bit integers."""
 Logits = npt.NDArray[np.float32]
 
 K_QUANTS = {
@@ -65,8 +68,8 @@ def after_prefill(host: Host, ids: list[int]) -> Logits:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("tier", TIERS)
-@pytest.mark.parametrize(("kv", "bound"), [("f32", 1e-10), ("f16", 1e-5)])
+@pytest.mark.parametrize("tier", OTHERS)
+@pytest.mark.parametrize(("kv", "bound"), [("f32", 0), ("f16", 1e-5)])
 def test_prefill_and_decode(
     compiled: Compiled,
     tiny_model: TinyModel,
@@ -77,6 +80,7 @@ def test_prefill_and_decode(
     bound: float,
 ) -> None:
     architecture, choices = MODELS[name]
+    bound = bound or EXACT[tier]
     bundle = compiled(tiny_model(architecture, **choices), kv=kv)
     witness, host = host_of(bundle, "numpy"), host_of(bundle, tier)
     ids = tokens(20)
@@ -100,7 +104,7 @@ def test_f16_really_rounds(compiled: Compiled, tiny_model: TinyModel, host_of: H
     assert 1e-12 < error(f16, f32) < 1e-5
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", OTHERS)
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 16, 17, 30])
 def test_prompts_of_any_number_of_chunks(
     compiled: Compiled, tiny_model: TinyModel, host_of: HostOf, tier: str, count: int
@@ -109,10 +113,10 @@ def test_prompts_of_any_number_of_chunks(
     assert bundle.manifest.context.chunk == 8
     ids = tokens(count)
     expected = after_prefill(host_of(bundle, "numpy"), ids)
-    assert error(after_prefill(host_of(bundle, tier), ids), expected) <= 1e-10
+    assert error(after_prefill(host_of(bundle, tier), ids), expected) <= EXACT[tier]
 
 
-@pytest.mark.parametrize("name", ["numpy", *TIERS])
+@pytest.mark.parametrize("name", ["numpy", *OTHERS])
 def test_a_prompt_in_two_parts(
     compiled: Compiled, tiny_model: TinyModel, host_of: HostOf, name: str
 ) -> None:
@@ -125,7 +129,7 @@ def test_a_prompt_in_two_parts(
     assert error(host.logits(), whole) <= 1e-12
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", OTHERS)
 @pytest.mark.parametrize(
     "choices",
     [
@@ -141,19 +145,19 @@ def test_sliced_weights(
     path = tiny_model("llama", **choices)
     whole, sliced = compiled(path, kv="f32"), compiled(path, kv="f32", max_binding=1 << 16)
     steps = [
-        len(next(p for p in b.tier(tier).programs if p.name == "decode").steps)
+        len(next(p for p in b.tier("base").programs if p.name == "decode").steps)
         for b in (whole, sliced)
     ]
     assert steps[0] < steps[1]
     ids = tokens(20)
     expected = after_prefill(host_of(whole, "numpy"), ids)
     assert np.array_equal(after_prefill(host_of(sliced, "numpy"), ids), expected)
-    assert error(after_prefill(host_of(sliced, tier), ids), expected) <= 1e-10
+    assert error(after_prefill(host_of(sliced, tier), ids), expected) <= EXACT[tier]
     found = host_of(sliced, tier).decode_logits(7)
-    assert error(found, host_of(sliced, "numpy").decode_logits(7)) <= 1e-10
+    assert error(found, host_of(sliced, "numpy").decode_logits(7)) <= EXACT[tier]
 
 
-@pytest.mark.parametrize("name", ["numpy", *TIERS])
+@pytest.mark.parametrize("name", ["numpy", *OTHERS])
 def test_prompts_that_make_no_sense(
     compiled: Compiled, tiny_model: TinyModel, host_of: HostOf, name: str
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from .. import __version__
 from ..codegen.generate import CodeStep, TierCode
 from ..codegen.kernel import Tier
 from ..codegen.state import MAX_POSITION, STATE
+from ..codegen.wasm.generate import WasmCode
+from ..codegen.wasm.memory import JOB, MOST_THREADS
 from ..graph.fused import QkvRope
 from ..graph.ops import MAX_SINKS
 from ..models.decoder import Model
@@ -28,6 +31,7 @@ def make_manifest(
     options: Options,
     plan: Plan,
     code: Sequence[TierCode],
+    modules: Sequence[WasmCode],
     shards: Sequence[m.Shard],
     files: Sequence[m.File],
 ) -> m.Manifest:
@@ -65,6 +69,7 @@ def make_manifest(
         logits=views.number(plan.pinned["logits"]),
         views=views.listed,
         tiers=tiers,
+        wasm=[_module(each) for each in modules],
         files=list(files),
         weights=[m.WeightSet("main", names, list(shards))],
         weights_url=options.weights_url,
@@ -115,6 +120,31 @@ def _tier(code: TierCode, views: _Views) -> m.Tier:
 
 def wgsl_name(tier: Tier) -> str:
     return f"kernels-{tier}.wgsl"
+
+
+def _module(code: WasmCode) -> m.WasmModule:
+    map = code.map
+    return m.WasmModule(
+        name=code.variant.name,
+        features=code.variant.features,
+        file=wasm_name(code),
+        size=len(code.data),
+        sha256=hashlib.sha256(code.data).hexdigest(),
+        pages=map.pages,
+        chunk=code.chunk,
+        threads=MOST_THREADS if code.variant.threads else 1,
+        weights=list(map.weights),
+        state=map.state,
+        tokens=map.tokens,
+        counts=map.counts,
+        bias=map.bias,
+        logits=map.logits,
+        team=map.team + JOB,
+    )
+
+
+def wasm_name(code: WasmCode) -> str:
+    return f"model-{code.variant.name}.wasm"
 
 
 def _phase(program: str) -> str:

@@ -120,6 +120,32 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class WasmModule:
+    """The whole model as a WebAssembly module, for engines with `features` (names of WebAssembly's
+    proposals: simd, relaxed-simd, threads, memory64). It imports `env.memory` of `pages` pages of
+    64 KiB (shared for threads); `weights` are the addresses of the weight buffers in order, so that
+    a shard goes to that of its buffer plus its offset; `logits` float32 [vocabulary]. Exports:
+    templates/wat/module.wat.j2; `chunk`: most tokens of one prefill; `threads`: most instances that
+    share the memory; `team`: address of the word that numbers their jobs."""
+
+    name: str
+    features: list[str]
+    file: str
+    size: int
+    sha256: str
+    pages: int
+    chunk: int
+    threads: int
+    weights: list[int]
+    state: int
+    tokens: int
+    counts: int
+    bias: int
+    logits: int
+    team: int
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """`count` values of `type` (u32 or f32) at `offset` of the state buffer."""
 
@@ -166,6 +192,7 @@ class Manifest:
     buffers: list[Buffer]
     views: list[View]
     tiers: list[Tier]
+    wasm: list[WasmModule]
     files: list[File]
     weights: list[WeightSet]
     weights_url: str | None

@@ -16,7 +16,7 @@ from ..text import chat
 from ..text.compact import expand
 from ..text.vocabulary import Vocabulary
 from .listing import verify_tree
-from .manifest import Manifest, Shard, Tier, parse_manifest
+from .manifest import Manifest, Shard, Tier, WasmModule, parse_manifest
 
 KERNEL_MARK = "//! kernel "
 """Starts the line before each kernel in a tier's WGSL file; the kernel's name follows."""
@@ -80,6 +80,9 @@ class Bundle:
             section.split("\n", 1) for section in self.text(tier.wgsl).split(KERNEL_MARK)[1:]
         )
         return [StoredKernel(k.name, texts[k.name], k.access) for k in tier.kernels]
+
+    def wasm(self, module: WasmModule) -> bytes:
+        return _read(self.path / module.file)
 
     def shards(self) -> Iterator[tuple[Shard, npt.NDArray[np.uint8]]]:
         """Every shard with its bytes, in the order of first use."""

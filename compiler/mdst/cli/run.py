@@ -45,7 +45,9 @@ from .errors import run_command
 )  # fmt: skip
 @click.option("--sinks", type=int, help="First tokens that stay in sight  [4].")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="DIR", help="Weight files.")
-@click.option("--host", "host_name", type=click.Choice(["auto", "wgpu", "numpy"]), default="auto")
+@click.option(
+    "--host", "host_name", type=click.Choice(["auto", "wgpu", "wasm", "numpy"]), default="auto"
+)
 @click.option("--tier", help="Kernels to use, such as base or subgroups  [the best possible].")
 @click.option("--steps", type=click.IntRange(1, 64), default=8, help="Tokens per submit.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -1,4 +1,4 @@
-"""The one door to jinja2: renders a kernel's parameters through its template."""
+"""The one door to jinja2: renders the parameters of a kernel or a module through its template."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def _require(condition: bool, message: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(language: str) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(folder("templates") / "wgsl"),
+        loader=FileSystemLoader(folder("templates") / language),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -46,7 +46,7 @@ def _f32(value: float) -> str:
 def render(params: KernelParams, tier: Tier) -> Kernel:
     """The kernel of `params` for `tier`. Its name carries a hash of its text, so equal kernels
     have equal names and a changed one never hides behind an old name."""
-    template = _environment().get_template(f"{params.template}.wgsl.j2")
+    template = _environment("wgsl").get_template(f"{params.template}.wgsl.j2")
     text = template.render(
         p=params,
         tier=tier,
@@ -60,3 +60,8 @@ def render(params: KernelParams, tier: Tier) -> Kernel:
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     return Kernel(f"{params.template}_{digest}", tier, params, text)
+
+
+def render_wat(**choices: object) -> str:
+    """The text of a WASM module (templates/wat/module.wat.j2 says of what)."""
+    return _environment("wat").get_template("module.wat.j2").render(**choices)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle.manifest import Field, Program, View
+from ..bundle.manifest import Program, View
 from ..bundle.reader import Bundle
 from ..codegen.kernel import Tier
+from ..codegen.state import STATE_BYTES
 from ..errors import MalformedError
-from ..sampling import state_fields
 from .host import Host, Request
+from .state_bytes import read_state, state_bytes
 from .wgpu_device import BoundStep, Device
 
 
@@ -29,7 +29,6 @@ class WgpuHost(Host):
         self.device = Device(tier)
         self._buffers = [self.device.buffer(b.size) for b in manifest.buffers]
         self._named = {b.name: self._buffers[i] for i, b in enumerate(manifest.buffers)}
-        self._fields: dict[str, Field] = {field.name: field for field in manifest.state}
         stored = bundle.tier(tier)
         self._pipelines = [self.device.pipeline(k) for k in bundle.kernels(stored)]
         for shard, data in bundle.shards():
@@ -92,35 +91,13 @@ class WgpuHost(Host):
         return [int(ring[(position + i) % window]) for i in range(count)]
 
     def _write_state(self, n_tokens: int, position: int | None = None) -> None:
-        request = self.request
-        values: dict[str, int | float | tuple[int, ...]] = {
-            **state_fields(request.sampling),
-            "position": self.position if position is None else position,
-            "n_tokens": n_tokens,
-            "done": self.done,
-            "limit": self.limit,
-            "sinks": request.sinks,
-            "step": self.step,
-            "end_count": len(request.end_ids),
-            "end_ids": request.end_ids,
-        }
-        size = max(field.offset + 4 * field.count for field in self.manifest.state)
-        raw = bytearray(size)
-        for name, value in values.items():
-            field = self._fields[name]
-            items = value if isinstance(value, tuple) else (value,)
-            code = f"<{len(items)}{'I' if field.type == 'u32' else 'f'}"
-            struct.pack_into(code, raw, field.offset, *items)
-        self.device.write(self._named["state"], 0, bytes(raw))
+        at = self.position if position is None else position
+        self.device.write(self._named["state"], 0, state_bytes(self, n_tokens, at))
 
     def _read_state(self) -> dict[str, int]:
         """The unsigned fields of one value."""
-        raw = self.device.read(self._named["state"], 0, 256).view(np.uint32)
-        return {
-            f.name: int(raw[f.offset // 4])
-            for f in self.manifest.state
-            if f.type == "u32" and f.count == 1
-        }
+        raw = self.device.read(self._named["state"], 0, STATE_BYTES)
+        return read_state(self.manifest.state, raw)
 
     def _view(self, view: View) -> tuple[object, int, int]:
         if not 0 <= view.buffer < len(self._buffers):

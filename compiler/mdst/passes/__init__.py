@@ -43,6 +43,9 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "decode": (*_ONE_TOKEN, split_sample),
     # The same up to the logits, for hosts that want to see them.
     "decode_logits": (keep_logits, *_ONE_TOKEN),
+    # A chunk of tokens, and the logits of its last one, for WASM: one token is a short chunk.
+    "wasm_layers": (keep_layers, *_PROJECTIONS),
+    "wasm_head": (keep_head, *_PROJECTIONS),
     # From logits that either program left to a token.
     "sample": (keep_sample, split_sample),
 }

@@ -13,8 +13,9 @@ import { costFrom, has } from './nodes.js';
 
 const MOST_STACKS = 20_000; // of a state; those nearest to their end are kept
 const MOST_STATES = 8192; // remembered before they are forgotten
-const MOST_WORK = 20e6; // stacks looked at for one mask
-const STATE_WORK = 400; // what a new state counts for: it takes that much memory
+const MOST_WORK = 500_000; // stacks made or met for one mask: up to a second
+const STATE_WORK = 50; // what a new state counts for
+const LOOK_WORK = 1 / 16; // what it counts for whether a stack takes a byte
 
 /** A place in a node and what comes after the node; without node: the end of the text. */
 class Cell {
@@ -124,7 +125,7 @@ export class Automaton {
   #follow(state, byte) {
     /** @type {Cell[]} */
     const results = [];
-    this.#spend(state.cells.length);
+    this.#spend(LOOK_WORK * state.cells.length);
     for (const cell of state.cells) {
       const { node, at } = cell;
       const rest = /** @type {Cell} */ (cell.rest);
@@ -156,12 +157,12 @@ export class Automaton {
     /** @type {Cell[]} */
     let tops = [];
     for (const cell of seen) { // grows on the way
+      this.#spend(1);
       const { node } = cell;
       if (cell.distance === Infinity && !withinText(cell)) continue;
       if (node === null || node.kind === 'text' || node.kind === 'set') tops.push(cell);
       else this.#expand(cell, node, seen);
     }
-    this.#spend(seen.size);
     if (tops.length === 0) return null;
     if (tops.length > MOST_STACKS) {
       tops = tops.sort((a, b) => a.distance - b.distance).slice(0, MOST_STACKS);
@@ -226,9 +227,9 @@ export class Automaton {
     );
   }
 
-  /** @param {number} stacks */
-  #spend(stacks) {
-    this.#work += stacks;
+  /** @param {number} work */
+  #spend(work) {
+    this.#work += work;
     if (this.#work > MOST_WORK) {
       throw new MdstError('invalid_request', 'the schema can be read in too many ways at once');
     }

@@ -33,7 +33,8 @@ export function invalid(path, what) {
  *
  * @param {Schema} schema
  * @param {string} path
- * @returns {string | undefined} the one keyword that says it all, if there is one
+ * @returns {string | null | undefined} the one keyword that says it all, if there is one; null: there
+ *   are no keywords
  */
 export function soleKeyword(schema, path) {
   const keywords = Object.keys(schema).filter((keyword) => !ANNOTATIONS.includes(keyword));
@@ -44,7 +45,7 @@ export function soleKeyword(schema, path) {
       throw invalid(`${path}/${keyword}`, `not supported beside ${sole}`);
     }
   }
-  return sole;
+  return keywords.length === 0 ? null : sole;
 }
 
 /**

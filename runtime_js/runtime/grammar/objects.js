@@ -20,8 +20,8 @@ const LONGEST_NAME = 64; // characters by which names are told apart from others
  *   other names; null: there are none
  */
 export function objectNode(nodes, values, { members, other }) {
-  const key = members.length > 0 ? otherName(nodes, members) : values.string;
-  const more = other === null ? null : values.pair(key, other);
+  const key = () => members.length > 0 ? otherName(nodes, members) : values.string;
+  const more = other === null ? null : values.pair(key(), other);
   // From the last property back: what may follow some property, and what may begin the object.
   let rest = more === null ? nodes.empty : nodes.rep(nodes.seq(values.comma, more), 0, Infinity);
   let some = more === null ? nodes.alt() : nodes.seq(more, rest);

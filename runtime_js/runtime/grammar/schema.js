@@ -96,6 +96,8 @@ class SchemaCompiler {
     if (depth > MOST_DEPTH) throw invalid(path, `nests deeper than ${MOST_DEPTH}`);
     const sole = soleKeyword(schema, path);
     switch (sole) {
+      case null:
+        return this.#values.any;
       case undefined:
         return this.#nodes.alt(
           ...typesOf(schema, path).map((type) => this.#ofType(type, schema, path, depth)),

@@ -1,0 +1,103 @@
+"""The WASM host: runs a bundle's module on the CPU through wasmtime, as a browser would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle.manifest import WasmModule
+from ..bundle.reader import Bundle
+from ..codegen.state import STATE_BYTES
+from ..errors import UsageError
+from .host import Host, Request
+from .state_bytes import read_state, state_bytes
+from .wasm_engine import Instance
+
+
+class WasmHost(Host):
+    """All weights are copied to their addresses once; a run writes tokens and state, and calls a
+    program."""
+
+    name = "wasm"
+
+    def __init__(self, bundle: Bundle, module: WasmModule, threads: int = 1) -> None:
+        manifest = bundle.manifest
+        if not 1 <= threads <= module.threads:
+            raise UsageError(
+                "HOST006", f"module {module.name} runs on 1 to {module.threads} threads"
+            )
+        self.tier = module.name
+        self._module = module
+        self._instance = Instance(module, bundle.wasm(module), threads)
+        for shard, data in bundle.shards():
+            self._write(module.weights[shard.buffer] + shard.offset, data)
+        super().__init__(manifest)
+
+    def start(self, request: Request) -> None:
+        super().start(request)
+        self._write(self._module.bias, self.bias.view(np.uint8))
+
+    def run_chunk(self, ids: Sequence[int], *, last: bool) -> None:
+        self._write(self._module.tokens + 4 * self.position, _words(ids))
+        chunk = self._module.chunk
+        for start in range(0, len(ids), chunk):
+            part = ids[start : start + chunk]
+            self._write_state(len(part), self.position + start)
+            final = last and start + chunk >= len(ids)
+            self._instance.call("prefill", len(part), int(final))
+
+    def run_token(self, token: int) -> None:
+        slot = self.position % self.manifest.context.window
+        self._write(self._module.tokens + 4 * slot, _words([token]))
+        self._write_state(1, self.position)
+        self._instance.call("decode_logits")
+
+    def logits(self) -> npt.NDArray[np.float32]:
+        raw = self._read(self._module.logits, 4 * self.manifest.model.vocabulary)
+        return raw.view(np.float32).copy()
+
+    def sample(self) -> list[int]:
+        """The state still says how many tokens the last run had."""
+        state = self._state()
+        self._write_state(state["n_tokens"], state["position"])
+        return self._generate("sample", 1)
+
+    def decode(self, steps: int) -> list[int]:
+        self._write_state(1, self.position)
+        return self._generate("decode", steps)
+
+    def close(self) -> None:
+        self._instance.close()
+
+    def _generate(self, program: str, repeat: int) -> list[int]:
+        if self.done:
+            return []
+        self._write(self._module.counts, self.counts.view(np.uint8))
+        for _ in range(repeat):
+            self._instance.call(program)
+        state = self._state()
+        count = state["step"] - self.step
+        self.position, self.done = state["position"], state["done"]
+        window = self.manifest.context.window
+        ring = self._read(self._module.tokens, 4 * window).view(np.uint32)
+        made = [int(ring[(self.position - count + 1 + i) % window]) for i in range(count)]
+        self.accept(made)
+        return made
+
+    def _state(self) -> dict[str, int]:
+        return read_state(self.manifest.state, self._read(self._module.state, STATE_BYTES))
+
+    def _write_state(self, n_tokens: int, position: int) -> None:
+        self._write(self._module.state, state_bytes(self, n_tokens, position))
+
+    def _read(self, address: int, size: int) -> npt.NDArray[np.uint8]:
+        return self._instance.memory[address : address + size]
+
+    def _write(self, address: int, data: npt.NDArray[np.uint8]) -> None:
+        self._instance.memory[address : address + data.size] = data
+
+
+def _words(ids: Sequence[int]) -> npt.NDArray[np.uint8]:
+    return np.array(ids, np.uint32).view(np.uint8)
