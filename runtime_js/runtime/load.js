@@ -20,7 +20,7 @@ import { fetchShards, shardsOf } from './shards.js';
 import { using } from './storage/locks.js';
 import { Source } from './storage/source.js';
 import { hashesOf, Store } from './storage/store.js';
-import { expandVocabulary, Tokenizer } from './text/tokenizer.js';
+import { openTokenizer } from './text/tokenizer.js';
 
 const CHAT_TEMPLATE = 'chat_template.json';
 
@@ -33,6 +33,7 @@ const CHAT_TEMPLATE = 'chat_template.json';
  *
  * @typedef {{ device: Device, tier: Tier, kernels: Kernel[], refused: Stats['refused'] }} Ready
  * @typedef {Pick<Stats, 'refused' | 'adapter' | 'cache' | 'load'>} LoadStats
+ * @import { Tokenizer } from './text/tokenizer.js'
  * @typedef {{ model: Model, tokenizer: Tokenizer, template: ChatTemplates | null,
  *   stats: LoadStats }} Loaded
  *
@@ -126,7 +127,7 @@ async function loadSteps({ base, tier: name, asked }, store, signal, meter, open
     await upload(device, buffers, shards, meter);
     const programs = bindPrograms(device, manifest, tier, kernels, buffers);
     const [vocabulary, template] = await texts;
-    const tokenizer = new Tokenizer(expandVocabulary(vocabulary.buffer));
+    const tokenizer = await openTokenizer(vocabulary.buffer);
     throwIfAborted(signal);
     device.assertUsable();
     meter.begin('ready', meter.bytes);

@@ -282,6 +282,7 @@ MALFORMED: list[tuple[str, Keys]] = [
     ("CONF025", {"tokenizer.ggml.eos_token_id": (-2, Kind.INT32)}),
     ("CONF002", {"tokenizer.ggml.unknown_token_id": ("0", Kind.STRING)}),
     ("CONF001", MERGES),
+    ("CONF001", {"tokenizer.ggml.model": ("gemma4", Kind.STRING)}),
     *(
         ("CONF026", MERGES | per_token("merges", ["a b", merge], Kind.STRING))
         for merge in ("ab", "a  b", " ab", "ab ", "a b c", "")
@@ -298,7 +299,7 @@ UNSUPPORTED: list[tuple[str, Keys, str]] = [
     ("CONF011", {"llama.rope.scaling.attn_factor": (0.5, Kind.FLOAT32)}, "0.5"),
     ("CONF012", {"general.type": ("adapter", Kind.STRING)}, "'adapter'"),
     ("CONF013", {"llama.attention.causal": (False, Kind.BOOL)}, "not causal"),
-    ("CONF020", {"tokenizer.ggml.model": ("bert", Kind.STRING)}, "supported: gpt2, llama"),
+    ("CONF020", {"tokenizer.ggml.model": ("none", Kind.STRING)}, "supported: gpt2, gemma4, llama"),
 ]
 
 
@@ -315,6 +316,16 @@ def test_unsupported_metadata(configure: Configure, id: str, change: Keys, words
         configure(base() | change)
     check(caught.value, id, change)
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize("model", ["t5", "plamo2"])
+def test_scores_that_are_needed(configure: Configure, model: str) -> None:
+    keys = base() | {"tokenizer.ggml.model": (model, Kind.STRING)}
+    assert configure(keys).n_vocab == N_TOKENS
+    del keys["tokenizer.ggml.scores"]
+    with pytest.raises(MalformedError, match="scores") as caught:
+        configure(keys)
+    check(caught.value, "CONF001", keys)
 
 
 def check(error: MdstError, id: str, change: Keys) -> None:

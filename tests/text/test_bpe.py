@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mdst.text import Vocabulary
-from mdst.text.bpe import ALPHABET, ByteLevelBpe, token_bytes
-from mdst.text.vocabulary import Merge
+from mdst.text.bpe import ALPHABET, Bpe, token_bytes
+from mdst.text.tokens import Merge
 
 
 @pytest.mark.parametrize(
@@ -26,22 +26,22 @@ from mdst.text.vocabulary import Merge
     ],
 )
 def test_encode(bpe: Vocabulary, text: str, ids: list[int]) -> None:
-    assert ByteLevelBpe(bpe).encode(text) == ids
+    assert Bpe(bpe).encode(text) == ids
 
 
 def test_whole_words(bpe: Vocabulary) -> None:
-    encoder = ByteLevelBpe(replace(bpe, whole_words=True))
+    encoder = Bpe(replace(bpe, whole_words=True))
     assert encoder.encode("hello hello") == [263, 32, 257, 108, 108, 111]
 
 
 def test_byte_without_token_gives_nothing_and_joins_nothing(bpe: Vocabulary) -> None:
     tokens = (*bpe.tokens[:98], b"other", *bpe.tokens[99:])  # no "b"
-    assert ByteLevelBpe(replace(bpe, tokens=tokens)).encode("aba") == [97, 97]
+    assert Bpe(replace(bpe, tokens=tokens)).encode("aba") == [97, 97]
 
 
 def test_first_of_equal_merges_counts(bpe: Vocabulary) -> None:
     again: Merge = (97, 98, 259)
-    encoder = ByteLevelBpe(replace(bpe, merges=(again, *bpe.merges)))
+    encoder = Bpe(replace(bpe, merges=(again, *bpe.merges)))
     assert encoder.encode("abc") == [261]
 
 
@@ -68,7 +68,7 @@ def test_equals_the_plain_algorithm(rng: np.random.Generator) -> None:
                 texts.append(joined)
         merges = [merges[i] for i in rng.permutation(len(merges))]
         ids = rng.integers(0, 3, 60).tolist()
-        encoded = ByteLevelBpe(_vocabulary(texts, merges)).encode("".join(texts[id] for id in ids))
+        encoded = Bpe(_vocabulary(texts, merges)).encode("".join(texts[id] for id in ids))
         while True:
             pairs = list(itertools.pairwise(ids))
             best = next((merge for merge in merges if merge[:2] in pairs), None)
@@ -81,7 +81,7 @@ def test_equals_the_plain_algorithm(rng: np.random.Generator) -> None:
 
 def test_long_word_does_not_hang(bpe: Vocabulary) -> None:
     start = time.process_time()
-    assert len(ByteLevelBpe(bpe).encode("a" * 200_000)) == 100_000
+    assert len(Bpe(bpe).encode("a" * 200_000)) == 100_000
     assert time.process_time() - start < 5
 
 
@@ -99,11 +99,19 @@ def _vocabulary(texts: list[str], merges: list[Merge]) -> Vocabulary:
         eom=None,
         unk=None,
         pad=None,
+        sep=None,
         add_bos=False,
         add_eos=False,
         add_space_prefix=False,
         whole_words=False,
+        whole_line_feeds=False,
+        byte_level=True,
+        merge_spaces=False,
+        lowercase=False,
+        strip_accents=False,
         patterns=(),
+        charsmap=b"",
+        lstrip_ids=(),
         rstrip_ids=(),
         end_ids=(),
         chat_template=None,

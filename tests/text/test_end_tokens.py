@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pytest
-
-from mdst.errors import MalformedError
 from mdst.text.end_tokens import CONTROL, NORMAL, USER_DEFINED, EndTokens, find_end_tokens
 
 
@@ -57,7 +54,6 @@ def test_tool_response_frees_s() -> None:
     assert find("</s>").end_ids == (0,)
 
 
-def test_key_out_of_range() -> None:
-    with pytest.raises(MalformedError, match="fim_pad_token_id") as caught:
-        find("a", fim_pad=1)
-    assert caught.value.id == "TEXT007"
+def test_a_key_out_of_range_counts_as_not_given() -> None:
+    assert find("a", "<|fim_pad|>", fim_pad=2).end_ids == (1,)
+    assert find("a", fim_pad=1).end_ids == ()

@@ -19,12 +19,15 @@ import pytest
 
 from mdst.errors import MalformedError
 from mdst.text import StreamDecoder, Tokenizer, Vocabulary, compact, expand
-from mdst.text.pretokenize import RULES, Pretokenizer
+from mdst.text.pretokenize import Pretokenizer
+from mdst.text.rules import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDENS = [
+    "bert-bge",
     "deepseek-coder",
     "falcon",
+    "gemma-4",
     "gpt-2",
     "llama-bpe",
     "llama-spm",
@@ -120,10 +123,10 @@ def random_ids(rng: np.random.Generator, encoded: list[list[int]], n: int) -> li
 
 def fields(vocabulary: Vocabulary) -> dict[str, object]:
     """As JSON has them."""
-    names = [name for name in Vocabulary.__slots__ if name not in ("tokens", "warnings")]
-    given = {name: getattr(vocabulary, name) for name in names}
-    tokens = [token.hex() for token in vocabulary.tokens]
-    result: dict[str, object] = json.loads(json.dumps({**given, "tokens": tokens}))
+    given = {name: getattr(vocabulary, name) for name in Vocabulary.__slots__ if name != "warnings"}
+    given["tokens"] = [token.hex() for token in vocabulary.tokens]
+    given["charsmap"] = vocabulary.charsmap.hex()
+    result: dict[str, object] = json.loads(json.dumps(given))
     return result
 
 
@@ -180,7 +183,6 @@ def test_real_vocabularies(
     answer = compare(vocabulary, texts, rng, ask, tmp_path / "vocabulary.bin")
     for vector, ids in zip(vectors, answer["encoded"], strict=False):
         assert ids[PLAIN] == vector["ids"], vector["text"]
-    # The best of four, since other work on the machine only ever adds.
     assert answer["load_ms"] < 100
 
 
@@ -281,6 +283,42 @@ def test_sentencepiece_without_byte_tokens(
         compare(vocabulary, texts, rng, ask, tmp_path / "vocabulary.bin")
 
 
+@pytest.mark.parametrize("name", ["characters", "wordpiece", "unigram", "rwkv", "plamo2"])
+def test_tiny_vocabularies(
+    name: str, tiny: dict[str, Vocabulary], rng: np.random.Generator, ask: Ask, tmp_path: Path
+) -> None:
+    vocabulary = tiny[name]
+    own = [token.decode(errors="replace") for token in vocabulary.tokens if token[:1] != b"<"]
+    own += ["①", "ﬁ", "e\u0301", "\n", " ", "<tool>", "É", "한", "Σ"]
+    texts = random_texts(rng, 300, own) + letters(rng, 200)
+    compare(vocabulary, texts, rng, ask, tmp_path / "vocabulary.bin")
+    changed = replace(
+        vocabulary,
+        unk=None,
+        add_space_prefix=not vocabulary.add_space_prefix,
+        merge_spaces=not vocabulary.merge_spaces,
+        lowercase=not vocabulary.lowercase,
+        strip_accents=not vocabulary.strip_accents,
+        whole_words=not vocabulary.whole_words,
+        lstrip_ids=(len(vocabulary.tokens) - 1,),
+    )
+    compare(changed, texts, rng, ask, tmp_path / "vocabulary.bin")
+
+
+def test_broken_character_maps_map_alike(
+    tiny: dict[str, Vocabulary], rng: np.random.Generator, ask: Ask, tmp_path: Path
+) -> None:
+    own = ["①", "①①", "ﬁ", "e\u0301", "x\u0302\u0301", "㌔", "ｷﾛ", "…", "½", "the"]
+    for _ in range(12):
+        broken = np.frombuffer(tiny["unigram"].charsmap, np.uint8).copy()
+        broken[rng.integers(0, len(broken), 40)] = rng.integers(0, 256, 40)
+        if rng.integers(4):
+            broken[:4] = np.frombuffer(tiny["unigram"].charsmap[:4], np.uint8)
+        charsmap = broken.tobytes()[: len(broken) - int(rng.integers(2) * rng.integers(1200))]
+        vocabulary = replace(tiny["unigram"], charsmap=charsmap)
+        compare(vocabulary, random_texts(rng, 60, own), rng, ask, tmp_path / "vocabulary.bin")
+
+
 def test_every_rule_cuts_alike(rng: np.random.Generator, ask: Ask) -> None:
     rules = sorted({rule.patterns for rule in RULES.values()})
     texts = [
@@ -298,11 +336,11 @@ def test_broken_files_are_refused_alike(
     bpe: Vocabulary, spm: Vocabulary, rng: np.random.Generator, ask: Ask
 ) -> None:
     files = []
-    for file in (compact(replace(bpe, rstrip_ids=(264,))), compact(spm)):
+    for file in (compact(replace(bpe, rstrip_ids=(264,), charsmap=b"abcdef")), compact(spm)):
         for _ in range(300):
             broken = np.frombuffer(file, np.uint8).copy()
             # Half of the places are in the header, which is where the file decides most.
-            places = rng.integers(0, rng.choice([72, len(broken)]), rng.integers(1, 4))
+            places = rng.integers(0, rng.choice([84, len(broken)]), rng.integers(1, 4))
             broken[places] = rng.choice([0, 1, 255, *rng.integers(0, 256, 4)], len(places))
             files.append(broken.tobytes()[: len(file) - int(rng.integers(2) * rng.integers(9))])
     answers = ask({"files": [base64.b64encode(file).decode() for file in files]})

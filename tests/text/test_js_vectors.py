@@ -9,7 +9,6 @@ import base64
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,12 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["bpe", "spm"])
-def test_vectors_are_current(name: str, bpe: Vocabulary, spm: Vocabulary) -> None:
-    vocabularies = {
-        "bpe": replace(bpe, add_bos=True, whole_words=True),
-        "spm": replace(spm, add_eos=True, rstrip_ids=(268,)),
-    }
-    text = vectors(vocabularies[name])
+NAMES = ["bpe", "spm", "characters", "wordpiece", "unigram", "rwkv", "plamo2"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vectors_are_current(name: str, tiny: dict[str, Vocabulary]) -> None:
+    text = vectors(tiny[name])
     file = FOLDER / f"{name}.json"
     if os.environ.get("MDST_WRITE_VECTORS"):
         file.write_text(text)

@@ -36,6 +36,13 @@ def test_rstrip(bpe: Vocabulary) -> None:
     assert special.partition(text, parse_special=True) == expected
 
 
+def test_lstrip(bpe: Vocabulary) -> None:
+    special = SpecialTokens(replace(bpe, lstrip_ids=(EOT,)))
+    text = " \n<|eot_id|> \t<|eot_id|>\u00a0b <tool> c "
+    expected = [EOT, EOT, "\u00a0b ", TOOL, " c "]
+    assert special.partition(text, parse_special=True) == expected
+
+
 def test_token_that_is_not_utf8_is_found_nowhere(bpe: Vocabulary) -> None:
     special = SpecialTokens(
         replace(bpe, tokens=(*bpe.tokens[:EOT], b"\xff", *bpe.tokens[EOT + 1 :]))

@@ -7,8 +7,8 @@ import pytest
 
 from mdst.errors import MalformedError, MdstError, UnsupportedError
 from mdst.text import Vocabulary
-from mdst.text.pretokenize import DEFAULT, RULES
-from mdst.text.vocabulary import byte_of
+from mdst.text.rules import DEFAULT, RULES
+from mdst.text.tokens import byte_of
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _nan(n: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         (GGML + "model", None, "TEXT002"),
         (GGML + "model", 3, "TEXT002"),
         (GGML + "model", b"\xff", "TEXT002"),
-        (GGML + "model", b"bert", "TEXT001"),
+        (GGML + "model", b"none", "TEXT001"),
         (GGML + "model", b"gpt2", "TEXT006"),  # no merges
         (GGML + "tokens", None, "TEXT003"),
         (GGML + "tokens", [], "TEXT003"),

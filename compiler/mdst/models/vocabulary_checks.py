@@ -8,8 +8,12 @@ from gguf.constants import GGUFValueType, TokenType
 from ..errors import printable
 from .metadata import Metadata
 
-SUPPORTED_TOKENIZERS = (b"gpt2", b"llama")
-"""Values of tokenizer.ggml.model: byte-level BPE, and BPE over scores as in SentencePiece."""
+SUPPORTED_TOKENIZERS = (b"gpt2", b"gemma4", b"llama", b"bert", b"t5", b"rwkv", b"plamo2")
+"""Values of tokenizer.ggml.model: BPE by merges (the first two), BPE by scores as in SentencePiece,
+WordPiece, unigram, RWKV's and PLaMo 2's own."""
+
+_BY_MERGES = (b"gpt2", b"gemma4")
+_BY_SCORES = (b"t5", b"plamo2")
 
 _MODEL = "tokenizer.ggml.model"
 _TOKENS = "tokenizer.ggml.tokens"
@@ -36,9 +40,11 @@ def check_vocabulary(metadata: Metadata) -> tuple[int, list[str]]:
     _check_scores(metadata, len(tokens))
     _check_types(metadata, len(tokens))
     warnings = _check_duplicates(metadata, tokens) + _check_ids(metadata, len(tokens))
-    if model == b"gpt2":
+    if model in _BY_MERGES:
         _check_merges(metadata)
-    elif _SCORES not in metadata.values:
+    elif model in _BY_SCORES:
+        metadata.required(_SCORES, metadata.values.get(_SCORES), "array of float32")
+    elif model == b"llama" and _SCORES not in metadata.values:
         warnings.append(f"{metadata.file}: key '{_SCORES}' is missing; every score counts as 0")
     return len(tokens), warnings
 

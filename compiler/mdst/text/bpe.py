@@ -1,7 +1,9 @@
-"""Words → token ids by byte-level BPE ("gpt2"): the best-ranked neighbours join until none can.
+"""Words → token ids by BPE ("gpt2"): the best-ranked neighbours join until none can.
 
 As llama.cpp's `llm_tokenizer_bpe_session`, on ids in place of texts: O(n log n) in the length of a
-word. A byte that the vocabulary has no token for gives nothing (llama.cpp drops it too).
+word. Byte-level vocabularies (GPT-2) join bytes; a byte without token gives nothing, as there.
+Others (Gemma 4) join characters, with `▁` for the space; a character that is part of no token
+becomes its bytes, as tokens `<0xXX>`.
 """
 
 from __future__ import annotations
@@ -10,9 +12,13 @@ import heapq
 from collections.abc import Iterable
 
 from .pretokenize import Pretokenizer
+from .sentencepiece import SPACE
 from .vocabulary import Vocabulary, ids_by_text
 
 _JOINED = -1
+# Further below: a character without token. It stays in the chain, so its neighbours do not join
+# across it.
+_NONE = -2
 
 
 def _alphabet() -> str:
@@ -35,17 +41,18 @@ def token_bytes(text: bytes) -> bytes:
         return text
 
 
-class ByteLevelBpe:
+class Bpe:
     """Encodes text that holds no special tokens."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._pretokenizer = Pretokenizer(vocabulary.patterns)
         self._ids = ids_by_text(vocabulary)
+        self._byte_level = vocabulary.byte_level
         self._whole_words = vocabulary.whole_words
-        # A pair of ids is one key, left · base + right. `none` is the id of a byte without token:
-        # it stays in the chain, so its neighbours do not join across it.
-        self._none = len(vocabulary.tokens)
-        self._base = self._none + 1
+        self._whole_line_feeds = vocabulary.whole_line_feeds
+        self._byte_ids = [self._ids.get(f"<0x{byte:02X}>") for byte in range(256)]
+        # A pair of ids is one key, left · base + right.
+        self._base = len(vocabulary.tokens)
         self._joined = [merge[2] for merge in vocabulary.merges]
         # Backwards, so that of equal pairs the first keeps its rank.
         last = len(vocabulary.merges) - 1
@@ -57,19 +64,31 @@ class ByteLevelBpe:
     def encode(self, text: str) -> list[int]:
         known: dict[str, list[int]] = {}
         ids: list[int] = []
-        for word in self._pretokenizer.split(text):
+        for word in self._pretokenizer.split(
+            text if self._byte_level else text.replace(" ", SPACE)
+        ):
             if word not in known:
                 known[word] = self._encode_word(word)
             ids += known[word]
         return ids
 
     def _encode_word(self, word: str) -> list[int]:
-        spelled = word.encode().decode("latin-1").translate(_SPELLING)
-        if self._whole_words and spelled in self._ids:
-            return [self._ids[spelled]]
-        ids = [self._ids.get(character, self._none) for character in spelled]
+        if self._byte_level:
+            word = word.encode().decode("latin-1").translate(_SPELLING)
+        whole = self._whole_words or (self._whole_line_feeds and not word.strip("\n"))
+        if whole and word in self._ids:
+            return [self._ids[word]]
+        ids = [self._ids.get(character, _NONE - ord(character)) for character in word]
         self._merge(ids)
-        return [id for id in ids if id not in (_JOINED, self._none)]
+        return [id for place in ids if place != _JOINED for id in self._of_place(place)]
+
+    def _of_place(self, place: int) -> Iterable[int]:
+        if place >= 0:
+            return (place,)
+        if self._byte_level:
+            return ()
+        bytes_ = chr(_NONE - place).encode()
+        return [id for byte in bytes_ if (id := self._byte_ids[byte]) is not None]
 
     def _merge(self, ids: list[int]) -> None:
         """Joins in place: a token stays where it began, the places it absorbed become _JOINED.
@@ -103,5 +122,4 @@ class ByteLevelBpe:
                     yield rank * n + left
 
     def _rank(self, left: int, right: int) -> int | None:
-        """None too where `left` is _JOINED: its keys are negative."""
-        return self._ranks.get(left * self._base + right)
+        return None if left < 0 or right < 0 else self._ranks.get(left * self._base + right)

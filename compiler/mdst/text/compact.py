@@ -1,16 +1,17 @@
 """Vocabulary ↔ the one file of a bundle that hosts read for text. Equal input, equal bytes.
 
-Little endian. Header of 72 bytes, all fields 4 bytes:
+Little endian. Header of 84 bytes, all fields 4 bytes:
 
     offset  field
     0       magic "MDTV"
-    4       u32 version, 1
-    8       u32 model: 0 = gpt2 (byte-level BPE), 1 = llama (SentencePiece BPE)
+    4       u32 version, 2
+    8       u32 model: place in `vocabulary.MODELS`
     12      u32 flags: 1 add_bos · 2 add_eos · 4 add_space_prefix · 8 whole_words · 16 has scores
-            · 32 has chat template; no others
-    16      i32 bos, eos, eot, eom, unk, pad: ids, −1 = none
-    40      u32 n_tokens, n_merges, n_end_ids, n_rstrip_ids, n_patterns
-    60      u32 token_bytes, pre_bytes, template_bytes: lengths of the last sections
+            · 32 has chat template · 64 byte_level · 128 whole_line_feeds · 256 merge_spaces
+            · 512 lowercase · 1024 strip_accents; no others
+    16      i32 bos, eos, eot, eom, unk, pad, sep: ids, −1 = none
+    44      u32 n_tokens, n_merges, n_end_ids, n_lstrip_ids, n_rstrip_ids, n_patterns
+    68      u32 token_bytes, pre_bytes, template_bytes, charsmap_bytes: lengths of the last sections
 
 then the sections, each without a gap behind the one before, widest elements first, so that typed
 arrays can be laid over them:
@@ -19,12 +20,13 @@ arrays can be laid over them:
     u32[n_merges]   right parts
     u32[n_merges]   results
     u32[n_end_ids]  end tokens, ascending
-    u32[n_rstrip_ids]
+    u32[n_lstrip_ids], u32[n_rstrip_ids]
     u32[n_patterns] lengths of the patterns in bytes
     f32[n_tokens]   scores, only with flag 16
     u16[n_tokens]   lengths of the token texts in bytes
     u8[n_tokens]    types
     u8[token_bytes] token texts, joined; then UTF-8: pre, patterns joined, chat template
+    u8[charsmap_bytes]  see `charsmap`
 
 Merges are ids of tokens; `Vocabulary.from_metadata` leaves out those of texts that are no tokens.
 """
@@ -34,40 +36,52 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Iterable
+from typing import Any
 
 from ..errors import MalformedError
-from .vocabulary import MODELS, Merge, Vocabulary
+from .tokens import Merge
+from .vocabulary import MODELS, Vocabulary
 
-_MAGIC, _VERSION = b"MDTV", 1
-_HEADER = struct.Struct("<4s3I6i8I")
-_ADD_BOS, _ADD_EOS, _SPACE_PREFIX, _WHOLE_WORDS, _SCORES, _TEMPLATE = 1, 2, 4, 8, 16, 32
+_MAGIC, _VERSION = b"MDTV", 2
+_HEADER = struct.Struct("<4s3I7i10I")
+_IDS = ("bos", "eos", "eot", "eom", "unk", "pad", "sep")
+_FLAGS = {
+    "add_bos": 1,
+    "add_eos": 2,
+    "add_space_prefix": 4,
+    "whole_words": 8,
+    "byte_level": 64,
+    "whole_line_feeds": 128,
+    "merge_spaces": 256,
+    "lowercase": 512,
+    "strip_accents": 1024,
+}
+_SCORES, _TEMPLATE, _ALL = 16, 32, 2047
 
 
 def compact(vocabulary: Vocabulary) -> bytes:
     """The file's bytes. `vocabulary.warnings` are not kept."""
     v = vocabulary
     patterns = [pattern.encode() for pattern in v.patterns]
-    flags = (
-        (_ADD_BOS * v.add_bos)
-        | (_ADD_EOS * v.add_eos)
-        | (_SPACE_PREFIX * v.add_space_prefix)
-        | (_WHOLE_WORDS * v.whole_words)
-        | (_SCORES * (v.scores is not None))
-        | (_TEMPLATE * (v.chat_template is not None))
-    )
-    special = [-1 if id is None else id for id in (v.bos, v.eos, v.eot, v.eom, v.unk, v.pad)]
+    flags = sum(bit for name, bit in _FLAGS.items() if getattr(v, name))
+    flags |= (_SCORES * (v.scores is not None)) | (_TEMPLATE * (v.chat_template is not None))
+    ids = (getattr(v, name) for name in _IDS)
     blob, pre, template = b"".join(v.tokens), v.pre.encode(), (v.chat_template or "").encode()
-    counts = (len(v.tokens), len(v.merges), len(v.end_ids), len(v.rstrip_ids), len(patterns))
-    lengths = (len(blob), len(pre), len(template))
+    lists = (v.tokens, v.merges, v.end_ids, v.lstrip_ids, v.rstrip_ids, patterns)
     header = _HEADER.pack(
-        _MAGIC, _VERSION, MODELS.index(v.model), flags, *special, *counts, *lengths
+        _MAGIC,
+        _VERSION,
+        MODELS.index(v.model),
+        flags,
+        *(-1 if id is None else id for id in ids),
+        *map(len, lists),
+        *map(len, (blob, pre, template, v.charsmap)),
     )
     return b"".join(
         (
             header,
             *(_pack("I", (merge[part] for merge in v.merges)) for part in range(3)),
-            _pack("I", v.end_ids),
-            _pack("I", v.rstrip_ids),
+            *(_pack("I", ids) for ids in (v.end_ids, v.lstrip_ids, v.rstrip_ids)),
             _pack("I", map(len, patterns)),
             _pack("f", v.scores or ()),
             _pack("H", map(len, v.tokens)),
@@ -76,6 +90,7 @@ def compact(vocabulary: Vocabulary) -> bytes:
             pre,
             *patterns,
             template,
+            v.charsmap,
         )
     )
 
@@ -94,14 +109,14 @@ def _expand(data: bytes) -> Vocabulary:
     magic, version, model, flags, *fields = _HEADER.unpack_from(data)
     if magic != _MAGIC or version != _VERSION:
         raise _malformed("is not one of this version")
-    if model >= len(MODELS) or flags >= 2 * _TEMPLATE:
+    if model >= len(MODELS) or flags > _ALL:
         raise _malformed("has an unknown model or flag")
-    n_tokens, n_merges, n_ends, n_rstrip, n_patterns = fields[6:11]
-    token_bytes, pre_bytes, template_bytes = fields[11:]
+    special = [None if id == -1 else id for id in fields[:7]]
+    n_tokens, n_merges, n_ends, n_lstrip, n_rstrip, n_patterns = fields[7:13]
+    token_bytes, pre_bytes, template_bytes, charsmap_bytes = fields[13:]
     cursor = _Cursor(data)
     parts = [cursor.numbers("I", n_merges) for _ in range(3)]
-    end_ids = cursor.numbers("I", n_ends)
-    rstrip_ids = cursor.numbers("I", n_rstrip)
+    end_ids, lstrip_ids, rstrip_ids = (cursor.numbers("I", n) for n in (n_ends, n_lstrip, n_rstrip))
     pattern_lengths = cursor.numbers("I", n_patterns)
     scores = cursor.floats(n_tokens) if flags & _SCORES else None
     token_lengths = cursor.numbers("H", n_tokens)
@@ -112,14 +127,17 @@ def _expand(data: bytes) -> Vocabulary:
     pre = cursor.take(pre_bytes).decode()
     patterns = tuple(cursor.take(length).decode() for length in pattern_lengths)
     template = cursor.take(template_bytes).decode()
+    charsmap = cursor.take(charsmap_bytes)
     cursor.end()
-    special = [None if id == -1 else id for id in fields[:6]]
-    ids = itertools.chain(*parts, end_ids, rstrip_ids, (id for id in special if id is not None))
+    given = (id for id in special if id is not None)
+    ids = itertools.chain(*parts, end_ids, lstrip_ids, rstrip_ids, given)
     if not all(0 <= id < n_tokens for id in ids):
         raise _malformed("names an id that no token has")
     if not all(1 <= type <= 6 for type in types):
         raise _malformed("has an unknown token type")
     merges: tuple[Merge, ...] = tuple(zip(*parts, strict=True))
+    more: dict[str, Any] = dict(zip(_IDS, special, strict=True))
+    more |= {name: bool(flags & bit) for name, bit in _FLAGS.items()}
     return Vocabulary(
         model=MODELS[model],
         pre=pre,
@@ -127,20 +145,13 @@ def _expand(data: bytes) -> Vocabulary:
         scores=scores,
         types=types,
         merges=merges,
-        bos=special[0],
-        eos=special[1],
-        eot=special[2],
-        eom=special[3],
-        unk=special[4],
-        pad=special[5],
-        add_bos=bool(flags & _ADD_BOS),
-        add_eos=bool(flags & _ADD_EOS),
-        add_space_prefix=bool(flags & _SPACE_PREFIX),
-        whole_words=bool(flags & _WHOLE_WORDS),
         patterns=patterns,
+        charsmap=charsmap,
+        lstrip_ids=lstrip_ids,
         rstrip_ids=rstrip_ids,
         end_ids=end_ids,
         chat_template=template if flags & _TEMPLATE else None,
+        **more,
     )
 
 

@@ -131,7 +131,8 @@ def find_end_tokens(
 ) -> EndTokens:
     """`ids` maps the texts of tokens to their ids, `types` is one type for each token.
 
-    Raises MalformedError: TEXT002 for a key that is no integer, TEXT007 for an id of no token.
+    A key with the id of no token counts as not given. Raises MalformedError (TEXT002) for one that
+    is no integer.
     """
     found = list(types)
     roles: dict[str, int | None] = {}
@@ -170,5 +171,7 @@ def _take_back(end_ids: set[int], ids: Mapping[bytes, int], types: list[int]) ->
 
 
 def _by_key(metadata: md.Metadata, role: _Role, n_tokens: int) -> int | None:
-    given = [md.token_id(metadata, f"tokenizer.ggml.{key}", n_tokens) for key in role.keys]
+    given = [
+        md.token_id(metadata, f"tokenizer.ggml.{key}", n_tokens, strict=False) for key in role.keys
+    ]
     return next((known for known in reversed(given) if known is not None), None)

@@ -44,14 +44,17 @@ def flag(metadata: Metadata, key: str, default: bool) -> bool:
     return bool(value)
 
 
-def token_id(metadata: Metadata, key: str, n_tokens: int) -> int | None:
-    """The token id under `key`; MalformedError (TEXT007) when no token has it."""
+def token_id(metadata: Metadata, key: str, n_tokens: int, *, strict: bool = True) -> int | None:
+    """The token id under `key`. When no token has it: MalformedError (TEXT007), or None where not
+    `strict`."""
     value = _value(metadata, key)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise _wrong(key, "an integer")
     if not 0 <= int(value) < n_tokens:
+        if not strict:
+            return None
         raise MalformedError(
             "TEXT007", f"{printable(key)} is {int(value)}, but there are {n_tokens} tokens"
         )
@@ -81,6 +84,16 @@ def numbers(
             "TEXT002", f"{printable(key)} has {len(value)} elements for {length} tokens"
         )
     return value
+
+
+def byte_array(metadata: Metadata, key: str) -> bytes | None:
+    """The bytes of the array of int8 or uint8 under `key`."""
+    value = _value(metadata, key)
+    if value is None:
+        return None
+    if not isinstance(value, np.ndarray) or value.dtype.name not in ("int8", "uint8"):
+        raise _wrong(key, "an array of int8 or uint8")
+    return value.tobytes()
 
 
 def _value(metadata: Metadata, key: str) -> object:

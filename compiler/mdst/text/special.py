@@ -25,6 +25,7 @@ class SpecialTokens:
         special.sort(key=lambda entry: (-len(entry[1].encode()), entry[0]))
         self._texts = dict(special)
         self._always = {id for id, _ in special if vocabulary.types[id] == USER_DEFINED}
+        self._lstrip = frozenset(vocabulary.lstrip_ids)
         self._rstrip = frozenset(vocabulary.rstrip_ids)
 
     def partition(self, text: str, *, parse_special: bool) -> list[str | int]:
@@ -42,9 +43,13 @@ class SpecialTokens:
         return fragments
 
     def _split(self, text: str, id: int) -> Iterator[str | int]:
-        for index, piece in enumerate(text.split(self._texts[id])):
+        pieces = text.split(self._texts[id])
+        for index, piece in enumerate(pieces):
             if index:
                 yield id
-                piece = piece.lstrip(_ASCII_SPACE) if id in self._rstrip else piece
+            if index and id in self._rstrip:
+                piece = piece.lstrip(_ASCII_SPACE)
+            if index < len(pieces) - 1 and id in self._lstrip:
+                piece = piece.rstrip(_ASCII_SPACE)
             if piece:
                 yield piece

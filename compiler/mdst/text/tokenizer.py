@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from ..errors import UsageError
-from . import bpe
+from .bpe import Bpe, token_bytes
 from .end_tokens import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED
+from .longest import LongestToken
+from .plamo2 import CheapestTokens
 from .sentencepiece import SPACE, SentencePieceBpe
 from .special import SpecialTokens
-from .vocabulary import GPT2, Vocabulary, byte_of
+from .tokens import byte_of
+from .unigram import Unigram
+from .vocabulary import BERT, GPT2, LLAMA, PLAMO2, RWKV, T5, Vocabulary
+from .wordpiece import WordPiece
+
+_SPACE = SPACE.encode()
+
+
+class _Encoder(Protocol):
+    def __init__(self, vocabulary: Vocabulary) -> None: ...
+
+    def encode(self, text: str) -> list[int]: ...
+
+
+_ENCODERS: Mapping[str, type[_Encoder]] = {
+    GPT2: Bpe,
+    LLAMA: SentencePieceBpe,
+    BERT: WordPiece,
+    T5: Unigram,
+    RWKV: LongestToken,
+    PLAMO2: CheapestTokens,
+}
 
 
 class Tokenizer:
@@ -19,14 +43,13 @@ class Tokenizer:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self._special = SpecialTokens(vocabulary)
-        self._bpe = (
-            bpe.ByteLevelBpe(vocabulary)
-            if vocabulary.model == GPT2
-            else SentencePieceBpe(vocabulary)
-        )
+        self._encoder = _ENCODERS[vocabulary.model](vocabulary)
+        # Where the encoder itself puts a space in front, or its words do.
+        self._begins_with_space = vocabulary.add_space_prefix or vocabulary.model == BERT
 
     def encode(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        """`add_special`: BOS in front and EOS behind where the vocabulary asks for them.
+        """`add_special`: BOS in front, EOS and SEP behind where the vocabulary asks for
+        them.
         `parse_special`: control tokens written in the text are found. A lone surrogate reads as
         U+FFFD, as with JavaScript's TextEncoder."""
         vocabulary = self.vocabulary
@@ -37,13 +60,15 @@ class Tokenizer:
         for part in self._special.partition(_well_formed(text), parse_special=parse_special):
             if isinstance(part, int):
                 ids.append(part)
-            elif vocabulary.add_space_prefix and after_special:
-                ids += self._bpe.encode(" " + part)
+            elif vocabulary.model == LLAMA and vocabulary.add_space_prefix and after_special:
+                ids += self._encoder.encode(" " + part)
             else:
-                ids += self._bpe.encode(part)
+                ids += self._encoder.encode(part)
             after_special = isinstance(part, int)
         if add_special and vocabulary.add_eos and vocabulary.eos is not None:
             ids.append(vocabulary.eos)
+        if add_special and vocabulary.sep is not None:
+            ids.append(vocabulary.sep)
         return ids
 
     def decode(self, ids: Iterable[int], *, special: bool = False, whole: bool = False) -> bytes:
@@ -54,7 +79,7 @@ class Tokenizer:
         Raises UsageError (TEXT009) for an id that no token has.
         """
         data = b"".join([self._piece(id, special) for id in ids])
-        if whole and self.vocabulary.add_space_prefix:
+        if whole and self._begins_with_space:
             return data.removeprefix(b" ")
         return data
 
@@ -76,9 +101,9 @@ class Tokenizer:
         return token if shown else b""
 
     def _normal(self, token: bytes) -> bytes:
-        if self.vocabulary.model == GPT2:
-            return bpe.token_bytes(token)
-        return token.replace(SPACE.encode(), b" ")
+        if self.vocabulary.model in (RWKV, PLAMO2):
+            return token
+        return token_bytes(token) if self.vocabulary.byte_level else token.replace(_SPACE, b" ")
 
 
 class StreamDecoder:

@@ -1,10 +1,12 @@
 /**
- * Words → token ids by byte-level BPE ("gpt2"): the best-ranked neighbours join until none can.
+ * Words → token ids by BPE ("gpt2"): the best-ranked neighbours join until none can.
  *
- * The twin of compiler/mdst/text/bpe.py. O(n log n) in the length of a word. A byte that the
- * vocabulary has no token for gives nothing (as in llama.cpp).
+ * The twin of compiler/mdst/text/bpe.py. O(n log n) in the length of a word. Byte-level vocabularies
+ * join bytes; a byte without token gives nothing (as in llama.cpp). Others (Gemma 4) join characters;
+ * one that is part of no token becomes its bytes, as tokens `<0xXX>`.
  */
 
+import { byteTokens, characterSize, SPACE, UTF8 } from './characters.js';
 import { Heap } from './heap.js';
 import { MergeMap } from './merge_map.js';
 import { Pretokenizer } from './pretokenize.js';
@@ -15,16 +17,16 @@ import { Pretokenizer } from './pretokenize.js';
  */
 
 const JOINED = -1;
-// A byte without a token: it stays in the chain, so its neighbours do not join across it.
+// A character without token: it stays in the chain, so its neighbours do not join across it. Where it
+// begins in the word is counted down from here.
 const NONE = -2;
-
-const UTF8 = new TextEncoder();
 
 /** GPT-2's printable stand-in for each byte (openai/gpt-2, encoder.py, bytes_to_unicode). */
 const STAND_INS = standIns();
 const SPELLINGS = Array.from(STAND_INS, (code) => UTF8.encode(String.fromCharCode(code)));
-/** Code point → byte, for the code points of STAND_INS. */
-const BYTES = new Map(Array.from(STAND_INS, (code, byte) => [code, byte]));
+/** Code point → byte, −1 for those that stand in for none. */
+const BYTES = new Int16Array(0x800).fill(-1);
+STAND_INS.forEach((code, byte) => BYTES[code] = byte);
 
 function standIns() {
   const codes = new Uint16Array(256);
@@ -37,32 +39,41 @@ function standIns() {
 }
 
 /**
- * What a token text stands for. A text outside the alphabet (an added token) is itself.
- * @param {Uint8Array} text
- * @returns {Uint8Array}
+ * Writes what the token text `texts[start..end)` stands for. One outside the alphabet (an added
+ * token) is itself.
+ * @param {Uint8Array} texts
+ * @param {number} start
+ * @param {number} end
+ * @param {Uint8Array} out
+ * @param {number} at where
+ * @returns {number} where it ends
  */
-export function tokenBytes(text) {
-  const bytes = new Uint8Array(text.length);
-  let length = 0;
-  for (let i = 0; i < text.length;) {
+export function writeBytes(texts, start, end, out, at) {
+  let next = at;
+  for (let i = start; i < end;) {
     // The alphabet ends at U+0143, so two bytes of UTF-8 are enough.
-    const wide = text[i] >= 0xc2 && text[i] < 0xe0 && (text[i + 1] & 0xc0) === 0x80;
-    const code = wide ? ((text[i] & 0x1f) << 6) | (text[i + 1] & 0x3f) : text[i];
-    const byte = wide || code < 0x80 ? BYTES.get(code) : undefined;
-    if (byte === undefined) return text;
-    bytes[length++] = byte;
+    const wide = i + 1 < end && texts[i] >= 0xc2 && texts[i] < 0xe0 &&
+      (texts[i + 1] & 0xc0) === 0x80;
+    const code = wide ? ((texts[i] & 0x1f) << 6) | (texts[i + 1] & 0x3f) : texts[i];
+    const byte = wide || code < 0x80 ? BYTES[code] : -1;
+    if (byte < 0) {
+      out.set(texts.subarray(start, end), at);
+      return at + end - start;
+    }
+    out[next++] = byte;
     i += wide ? 2 : 1;
   }
-  return bytes.subarray(0, length);
+  return next;
 }
 
 /** Encodes text that holds no special tokens. */
-export class ByteLevelBpe {
+export class Bpe {
   #pretokenizer;
   #merges;
   #ids;
+  #vocabulary;
+  /** Byte-level: the token of each byte. Else: the tokens `<0xXX>`. −1 where there is none. */
   #byteIds;
-  #wholeWords;
 
   /**
    * @param {Vocabulary} vocabulary
@@ -72,11 +83,10 @@ export class ByteLevelBpe {
     this.#pretokenizer = new Pretokenizer(vocabulary.patterns);
     this.#merges = new MergeMap(vocabulary.merges);
     this.#ids = ids;
-    this.#wholeWords = vocabulary.whole_words;
-    this.#byteIds = Int32Array.from(SPELLINGS, (spelling) => {
-      const id = ids.find(spelling);
-      return id < 0 ? NONE : id;
-    });
+    this.#vocabulary = vocabulary;
+    this.#byteIds = vocabulary.byte_level
+      ? Int32Array.from(SPELLINGS, (spelling) => ids.find(spelling))
+      : byteTokens(ids);
   }
 
   /**
@@ -86,10 +96,11 @@ export class ByteLevelBpe {
   append(text, ids) {
     /** @type {Map<string, ArrayLike<number>>} */
     const known = new Map();
+    if (!this.#vocabulary.byte_level) text = text.replaceAll(' ', SPACE);
     for (const word of this.#pretokenizer.split(text)) {
       let found = known.get(word);
       if (found === undefined) {
-        found = this.#encodeWord(UTF8.encode(word));
+        found = this.#encodeWord(word);
         known.set(word, found);
       }
       for (let i = 0; i < found.length; i++) ids.push(found[i]);
@@ -97,18 +108,44 @@ export class ByteLevelBpe {
   }
 
   /**
-   * @param {Uint8Array} word
+   * @param {string} word
    * @returns {ArrayLike<number>}
    */
   #encodeWord(word) {
-    if (this.#wholeWords) {
-      const id = this.#ids.find(spelled(word));
+    const { byte_level, whole_words, whole_line_feeds } = this.#vocabulary;
+    const bytes = UTF8.encode(word);
+    if (whole_words || (whole_line_feeds && /^\n+$/.test(word))) {
+      const id = this.#ids.find(byte_level ? spelled(bytes) : bytes);
       if (id >= 0) return [id];
     }
-    const ids = new Int32Array(word.length);
-    for (let i = 0; i < word.length; i++) ids[i] = this.#byteIds[word[i]];
-    this.#merge(ids);
-    return ids.filter((id) => id >= 0);
+    const ids = new Int32Array(bytes.length);
+    let count = 0;
+    for (let i = 0; i < bytes.length;) {
+      const size = byte_level ? 1 : characterSize(bytes[i]);
+      const id = byte_level ? this.#byteIds[bytes[i]] : this.#ids.find(bytes, i, i + size);
+      ids[count++] = id < 0 ? NONE - i : id;
+      i += size;
+    }
+    this.#merge(ids.subarray(0, count));
+    const found = [];
+    for (let i = 0; i < count; i++) {
+      if (ids[i] >= 0) found.push(ids[i]);
+      else if (ids[i] <= NONE && !byte_level) this.#spell(bytes, NONE - ids[i], found);
+    }
+    return found;
+  }
+
+  /**
+   * The bytes of a character without token, those that are tokens.
+   * @param {Uint8Array} bytes
+   * @param {number} start
+   * @param {number[]} ids where they go
+   */
+  #spell(bytes, start, ids) {
+    for (let i = start; i < start + characterSize(bytes[start]); i++) {
+      const id = this.#byteIds[bytes[i]];
+      if (id >= 0) ids.push(id);
+    }
   }
 
   /**

@@ -8,10 +8,10 @@
 import { MdstError } from '../errors.js';
 
 const MAGIC = 0x5654444d; // "MDTV"
-const VERSION = 1;
-const HEADER_BYTES = 72;
-const MODELS = /** @type {const} */ (['gpt2', 'llama']);
-const [ADD_BOS, ADD_EOS, SPACE_PREFIX, WHOLE_WORDS, SCORES, TEMPLATE] = [1, 2, 4, 8, 16, 32];
+const VERSION = 2;
+const HEADER_BYTES = 84;
+const MODELS = /** @type {const} */ (['gpt2', 'llama', 'bert', 't5', 'rwkv', 'plamo2']);
+const ALL_FLAGS = 2047;
 
 /** Types of tokens, as llama.cpp numbers them. */
 export const TYPES = Object.freeze({
@@ -26,15 +26,23 @@ export const TYPES = Object.freeze({
 /**
  * A tokenizer as data, with the names of the Python twin.
  *
- * `tokens`: texts as the file stores them (gpt2: in GPT-2's alphabet of 256 printable characters).
- * `merges`: ids of both parts and of the result, best merge first, empty for 'llama'.
- * `patterns`: regular expressions that cut text into words, applied one after another.
- * `whole_words`: a word that is a token as it stands is not merged.
- * `rstrip_ids`: special tokens that swallow the ASCII white space after them.
+ * `byte_level`: tokens of 'gpt2' are spelled in GPT-2's alphabet of 256 printable characters; else `▁`
+ * is a space in them. `tokens`: texts as the file stores them, those of 'rwkv' as bytes.
+ * `scores`: only for 'llama', 't5' and 'plamo2'.
+ * `merges`: ids of both parts and of the result, best merge first, only for 'gpt2'.
+ * `sep` goes behind a text of 'bert'.
+ * `patterns`: regular expressions that cut text into words, applied one after another; for 'bert'
+ * what is dropped and what is a word.
+ * `whole_words`: a word that is a token as it stands is not merged; `whole_line_feeds`: nor is a run
+ * of line feeds.
+ * `merge_spaces`: a run of spaces counts as one, none at the ends ('t5').
+ * `lowercase`, `strip_accents`: what 'bert' does to a text first; `charsmap`: what 't5' does, see
+ * charsmap.js.
+ * `lstrip_ids`, `rstrip_ids`: special tokens that swallow the ASCII white space before and after them.
  * `end_ids`: tokens that end a generation, ascending.
  *
  * @typedef {object} Vocabulary
- * @property {'gpt2' | 'llama'} model
+ * @property {typeof MODELS[number]} model
  * @property {string} pre
  * @property {Tokens} tokens
  * @property {Float32Array | null} scores
@@ -46,11 +54,19 @@ export const TYPES = Object.freeze({
  * @property {number | null} eom
  * @property {number | null} unk
  * @property {number | null} pad
+ * @property {number | null} sep
  * @property {boolean} add_bos
  * @property {boolean} add_eos
  * @property {boolean} add_space_prefix
  * @property {boolean} whole_words
+ * @property {boolean} byte_level
+ * @property {boolean} whole_line_feeds
+ * @property {boolean} merge_spaces
+ * @property {boolean} lowercase
+ * @property {boolean} strip_accents
  * @property {string[]} patterns
+ * @property {Uint8Array} charsmap
+ * @property {number[]} lstrip_ids
  * @property {number[]} rstrip_ids
  * @property {number[]} end_ids
  * @property {string | null} chat_template
@@ -85,13 +101,16 @@ export class Tokens {
 export function expandVocabulary(buffer) {
   if (buffer.byteLength < HEADER_BYTES) throw malformed('ends too early');
   const [magic, version, model, flags] = new Uint32Array(buffer, 0, 4);
-  const special = [...new Int32Array(buffer, 16, 6)].map((id) => id === -1 ? null : id);
-  const [nTokens, nMerges, nEnds, nRstrip, nPatterns, tokenBytes, preBytes, templateBytes] =
-    new Uint32Array(buffer, 40, 8);
+  const special = [...new Int32Array(buffer, 16, 7)].map((id) => id === -1 ? null : id);
+  const [nTokens, nMerges, nEnds, nLstrip, nRstrip, nPatterns, ...sizes] = new Uint32Array(
+    buffer,
+    44,
+    10,
+  );
+  const [tokenBytes, preBytes, templateBytes, charsmapBytes] = sizes;
   if (magic !== MAGIC || version !== VERSION) throw malformed('is not one of this version');
-  if (model >= MODELS.length || flags >= 2 * TEMPLATE) {
-    throw malformed('has an unknown model or flag');
-  }
+  if (model >= MODELS.length || flags > ALL_FLAGS) throw malformed('has an unknown model or flag');
+  const has = (/** @type {number} */ flag) => (flags & flag) !== 0;
   const sections = new Sections(buffer, HEADER_BYTES);
   const merges = {
     lefts: sections.u32(nMerges),
@@ -99,9 +118,10 @@ export function expandVocabulary(buffer) {
     results: sections.u32(nMerges),
   };
   const endIds = sections.u32(nEnds);
+  const lstripIds = sections.u32(nLstrip);
   const rstripIds = sections.u32(nRstrip);
   const patternLengths = sections.u32(nPatterns);
-  const scores = flags & SCORES ? sections.f32(nTokens) : null;
+  const scores = has(16) ? sections.f32(nTokens) : null;
   const offsets = ends(sections.u16(nTokens));
   const types = sections.u8(nTokens);
   if (offsets[nTokens] !== tokenBytes) throw malformed('has token lengths that do not add up');
@@ -109,13 +129,15 @@ export function expandVocabulary(buffer) {
   const pre = sections.text(preBytes);
   const patterns = Array.from(patternLengths, (length) => sections.text(length));
   const template = sections.text(templateBytes);
+  const charsmap = sections.u8(charsmapBytes);
   sections.end();
-  for (const ids of [...Object.values(merges), endIds, rstripIds]) checkIds(ids, nTokens);
+  const lists = [...Object.values(merges), endIds, lstripIds, rstripIds];
+  for (const ids of lists) checkIds(ids, nTokens);
   checkIds(special.filter((id) => id !== null), nTokens);
   if (!types.every((type) => type >= TYPES.NORMAL && type <= TYPES.BYTE)) {
     throw malformed('has an unknown token type');
   }
-  const [bos, eos, eot, eom, unk, pad] = special;
+  const [bos, eos, eot, eom, unk, pad, sep] = special;
   return {
     model: MODELS[model],
     pre,
@@ -129,14 +151,22 @@ export function expandVocabulary(buffer) {
     eom,
     unk,
     pad,
-    add_bos: (flags & ADD_BOS) !== 0,
-    add_eos: (flags & ADD_EOS) !== 0,
-    add_space_prefix: (flags & SPACE_PREFIX) !== 0,
-    whole_words: (flags & WHOLE_WORDS) !== 0,
+    sep,
+    add_bos: has(1),
+    add_eos: has(2),
+    add_space_prefix: has(4),
+    whole_words: has(8),
+    byte_level: has(64),
+    whole_line_feeds: has(128),
+    merge_spaces: has(256),
+    lowercase: has(512),
+    strip_accents: has(1024),
     patterns,
+    charsmap,
+    lstrip_ids: [...lstripIds],
     rstrip_ids: [...rstripIds],
     end_ids: [...endIds],
-    chat_template: flags & TEMPLATE ? template : null,
+    chat_template: has(32) ? template : null,
   };
 }
 

@@ -16,7 +16,7 @@ export class Pretokenizer {
    * @throws {MdstError} 'format': a pattern is no regular expression
    */
   constructor(patterns) {
-    this.#patterns = patterns.map(compiled);
+    this.#patterns = patterns.map(pattern);
   }
 
   /**
@@ -36,15 +36,15 @@ export class Pretokenizer {
   }
 }
 
-/** @param {string} pattern */
-function compiled(pattern) {
+/**
+ * @param {string} source
+ * @throws {MdstError} 'format': it is no regular expression
+ */
+export function pattern(source) {
   try {
-    return new RegExp(pattern, 'gu');
+    return new RegExp(source, 'gu');
   } catch {
-    throw new MdstError(
-      'format',
-      `the vocabulary file has a pattern that is not valid: ${pattern}`,
-    );
+    throw new MdstError('format', `the vocabulary file has a pattern that is not valid: ${source}`);
   }
 }
 

@@ -6,6 +6,7 @@
  * characters do. A character that is part of no token becomes its bytes, as tokens `<0xXX>`.
  */
 
+import { byteTokens, characterSize, SPACE, UTF8 } from './characters.js';
 import { Heap } from './heap.js';
 
 /**
@@ -13,32 +14,12 @@ import { Heap } from './heap.js';
  * @import { TokenMap } from './token_map.js'
  */
 
-const UTF8 = new TextEncoder();
-const SPACE = '▁';
-const SPACE_BYTES = UTF8.encode(SPACE);
 const NONE = -1;
-
-/**
- * What a token text stands for: `▁` is a space.
- * @param {Uint8Array} text
- */
-export function pieceBytes(text) {
-  const [first, second, third] = SPACE_BYTES;
-  const bytes = new Uint8Array(text.length);
-  let length = 0;
-  for (let i = 0; i < text.length; i++) {
-    const space = text[i] === first && text[i + 1] === second && text[i + 2] === third;
-    bytes[length++] = space ? 0x20 : text[i];
-    if (space) i += 2;
-  }
-  return bytes.subarray(0, length);
-}
 
 /** Encodes text that holds no special tokens. */
 export class SentencePieceBpe {
   #ids;
   #scores;
-  #longest;
   #byteIds;
 
   /**
@@ -49,11 +30,11 @@ export class SentencePieceBpe {
     const { tokens, scores, unk } = vocabulary;
     this.#ids = ids;
     this.#scores = scores ?? new Float32Array(tokens.length);
-    this.#longest = 0;
-    for (let id = 0; id < tokens.length; id++) {
-      this.#longest = Math.max(this.#longest, tokens.offsets[id + 1] - tokens.offsets[id]);
-    }
-    this.#byteIds = Int32Array.from({ length: 256 }, (_, byte) => byteId(byte, ids, unk ?? NONE));
+    // The character itself stands in for an ASCII byte, then the unknown token.
+    this.#byteIds = byteTokens(ids).map((id, byte) => {
+      if (id < 0 && byte < 0x80) id = ids.find(Uint8Array.of(byte));
+      return id < 0 ? unk ?? NONE : id;
+    });
   }
 
   /**
@@ -94,7 +75,7 @@ export class SentencePieceBpe {
     const offer = (/** @type {number} */ left) => {
       const right = left + sizes[left];
       const size = right < n ? sizes[left] + sizes[right] : Infinity;
-      const id = size <= this.#longest ? this.#ids.find(bytes, left, left + size) : NONE;
+      const id = size <= this.#ids.longest ? this.#ids.find(bytes, left, left + size) : NONE;
       unions[left] = id;
       if (id !== NONE) heap.push(-this.#scores[id], left);
     };
@@ -118,27 +99,4 @@ export class SentencePieceBpe {
     }
     return sizes;
   }
-}
-
-/**
- * Length in UTF-8 of the character that begins with a byte.
- * @param {number} first
- */
-function characterSize(first) {
-  if (first < 0x80) return 1;
-  if (first < 0xe0) return 2;
-  return first < 0xf0 ? 3 : 4;
-}
-
-/**
- * `<0xXX>`, or the character itself for ASCII, or the unknown token.
- * @param {number} byte
- * @param {TokenMap} ids
- * @param {number} unknown
- */
-function byteId(byte, ids, unknown) {
-  const id = ids.find(UTF8.encode(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`));
-  if (id >= 0) return id;
-  const ascii = byte < 0x80 ? ids.find(Uint8Array.of(byte)) : -1;
-  return ascii >= 0 ? ascii : unknown;
 }

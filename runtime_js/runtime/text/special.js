@@ -14,10 +14,16 @@ import { TYPES } from './compact.js';
  */
 
 const LEADING_SPACE = /^[ \t\n\v\f\r]+/;
+const TRAILING_SPACE = /[ \t\n\v\f\r]+$/;
+
+/** @typedef {{ id: number, text: string, always: boolean, lstrip: boolean, rstrip: boolean, size: number }} Special */
 
 export class SpecialTokens {
-  /** @type {{ id: number, text: string, always: boolean, rstrip: boolean, size: number }[]} */
-  #tokens = [];
+  /**
+   * By their first code unit, then by text: there may be thousands, and few are in a text.
+   * @type {Map<number, { lengths: Set<number>, tokens: Map<string, Special> }>}
+   */
+  #byFirst = new Map();
 
   /**
    * @param {Vocabulary} vocabulary
@@ -25,20 +31,31 @@ export class SpecialTokens {
    */
   constructor(vocabulary, ids) {
     const { tokens, types } = vocabulary;
+    const lstrip = new Set(vocabulary.lstrip_ids);
     const rstrip = new Set(vocabulary.rstrip_ids);
+    const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     for (let id = 0; id < tokens.length; id++) {
       const type = types[id];
       const special = type === TYPES.CONTROL || type === TYPES.USER_DEFINED ||
         type === TYPES.UNKNOWN;
+      if (!special) continue;
       const bytes = tokens.at(id);
       // Of equal texts the last id is the one that text becomes.
-      const text = special && ids.find(bytes) === id ? decoded(bytes) : null;
-      if (text !== null) {
-        const always = type === TYPES.USER_DEFINED;
-        this.#tokens.push({ id, text, always, rstrip: rstrip.has(id), size: bytes.length });
-      }
+      const text = ids.find(bytes) === id ? decoded(utf8, bytes) : null;
+      if (text === null) continue;
+      const same = this.#byFirst.get(text.charCodeAt(0)) ??
+        { lengths: new Set(), tokens: new Map() };
+      this.#byFirst.set(text.charCodeAt(0), same);
+      same.lengths.add(text.length);
+      same.tokens.set(text, {
+        id,
+        text,
+        always: type === TYPES.USER_DEFINED,
+        lstrip: lstrip.has(id),
+        rstrip: rstrip.has(id),
+        size: bytes.length,
+      });
     }
-    this.#tokens.sort((a, b) => b.size - a.size || a.id - b.id);
   }
 
   /**
@@ -50,36 +67,56 @@ export class SpecialTokens {
   partition(text, parseSpecial) {
     /** @type {(string | number)[]} */
     let parts = text === '' ? [] : [text];
-    for (const token of this.#tokens) {
-      if (!(parseSpecial || token.always) || !text.includes(token.text)) continue;
+    for (const token of this.#present(text)) {
+      if (!(parseSpecial || token.always)) continue;
       parts = parts.flatMap((part) => typeof part === 'string' ? split(part, token) : [part]);
     }
     return parts;
+  }
+
+  /**
+   * The special tokens that a text holds anywhere, the longest first.
+   * @param {string} text
+   */
+  #present(text) {
+    /** @type {Set<Special>} */
+    const found = new Set();
+    for (let i = 0; i < text.length; i++) {
+      const same = this.#byFirst.get(text.charCodeAt(i));
+      for (const length of same?.lengths ?? []) {
+        const token = same?.tokens.get(text.slice(i, i + length));
+        if (token !== undefined) found.add(token);
+      }
+    }
+    return [...found].sort((a, b) => b.size - a.size || a.id - b.id);
   }
 }
 
 /**
  * @param {string} text
- * @param {{ id: number, text: string, rstrip: boolean }} token
+ * @param {Special} token
  */
 function split(text, token) {
+  const pieces = text.split(token.text);
   /** @type {(string | number)[]} */
   const parts = [];
-  for (const [index, piece] of text.split(token.text).entries()) {
+  for (let [index, piece] of pieces.entries()) {
     if (index > 0) parts.push(token.id);
-    const kept = index > 0 && token.rstrip ? piece.replace(LEADING_SPACE, '') : piece;
-    if (kept !== '') parts.push(kept);
+    if (index > 0 && token.rstrip) piece = piece.replace(LEADING_SPACE, '');
+    if (index < pieces.length - 1 && token.lstrip) piece = piece.replace(TRAILING_SPACE, '');
+    if (piece !== '') parts.push(piece);
   }
   return parts;
 }
 
 /**
  * Null when the bytes are not UTF-8: no text holds them then.
+ * @param {TextDecoder} utf8 strict
  * @param {Uint8Array} bytes
  */
-function decoded(bytes) {
+function decoded(utf8, bytes) {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     return null;
   }

@@ -8,6 +8,7 @@
 /** @import { Tokens } from './compact.js' */
 
 const FREE = -1;
+const SEED = 0x811c9dc5;
 
 export class TokenMap {
   #tokens;
@@ -20,9 +21,15 @@ export class TokenMap {
     this.#tokens = tokens;
     this.#slots = new Int32Array(size).fill(FREE);
     this.#mask = size - 1;
+    /** Bytes of the longest token. */
+    this.longest = 0;
     const { bytes, offsets } = tokens;
     for (let id = 0; id < tokens.length; id++) {
-      this.#slots[this.#slot(bytes, offsets[id], offsets[id + 1])] = id;
+      this
+        .#slots[
+          this.#slot(hash(bytes, offsets[id], offsets[id + 1]), bytes, offsets[id], offsets[id + 1])
+        ] = id;
+      this.longest = Math.max(this.longest, offsets[id + 1] - offsets[id]);
     }
   }
 
@@ -33,17 +40,35 @@ export class TokenMap {
    * @param {number} [end]
    */
   find(bytes, start = 0, end = bytes.length) {
-    return this.#slots[this.#slot(bytes, start, end)];
+    return this.#slots[this.#slot(hash(bytes, start, end), bytes, start, end)];
+  }
+
+  /**
+   * Calls `visit` with each token that `bytes` has at `start` and where it ends, the shortest first.
+   * @param {Uint8Array} bytes
+   * @param {number} start
+   * @param {(id: number, end: number) => void} visit
+   */
+  prefixes(bytes, start, visit) {
+    const last = Math.min(bytes.length, start + this.longest);
+    let value = SEED;
+    for (let end = start; end < last;) {
+      value = step(value, bytes[end++]);
+      const id = this.#slots[this.#slot(value, bytes, start, end)];
+      if (id !== FREE) visit(id, end);
+    }
   }
 
   /**
    * Where the text is, or the free slot where it would be.
+   * @param {number} value its hash
    * @param {Uint8Array} bytes
    * @param {number} start
    * @param {number} end
    */
-  #slot(bytes, start, end) {
-    let slot = hash(bytes, start, end) & this.#mask;
+  #slot(value, bytes, start, end) {
+    // The low bits of a product know nothing of the high ones.
+    let slot = (value ^ (value >>> 15)) & this.#mask;
     while (this.#slots[slot] !== FREE && !this.#equals(this.#slots[slot], bytes, start, end)) {
       slot = (slot + 1) & this.#mask;
     }
@@ -73,8 +98,15 @@ export class TokenMap {
  * @param {number} end
  */
 function hash(bytes, start, end) {
-  let value = 0x811c9dc5;
-  for (let i = start; i < end; i++) value = Math.imul(value ^ bytes[i], 0x01000193);
-  // The low bits of a product know nothing of the high ones.
-  return value ^ (value >>> 15);
+  let value = SEED;
+  for (let i = start; i < end; i++) value = step(value, bytes[i]);
+  return value;
+}
+
+/**
+ * @param {number} value
+ * @param {number} byte
+ */
+function step(value, byte) {
+  return Math.imul(value ^ byte, 0x01000193);
 }

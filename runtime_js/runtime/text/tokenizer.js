@@ -5,15 +5,22 @@
  */
 
 import { MdstError } from '../errors.js';
-import { ByteLevelBpe, tokenBytes } from './bpe.js';
-import { TYPES } from './compact.js';
-import { pieceBytes, SentencePieceBpe } from './sentencepiece.js';
+import { Bpe, writeBytes } from './bpe.js';
+import { byteOf, writePiece } from './characters.js';
+import { expandVocabulary, Tokens, TYPES } from './compact.js';
+import { SentencePieceBpe } from './sentencepiece.js';
 import { SpecialTokens } from './special.js';
 import { TokenMap } from './token_map.js';
 
-export { expandVocabulary } from './compact.js';
+export { expandVocabulary };
 
-/** @import { Vocabulary } from './compact.js' */
+/**
+ * @import { Vocabulary } from './compact.js'
+ *
+ * Text that holds no special tokens → ids, put behind those that are there.
+ * @typedef {{ append(text: string, ids: number[]): void }} Encoder
+ * @typedef {new (vocabulary: Vocabulary, ids: TokenMap) => Encoder} EncoderClass
+ */
 
 /**
  * `special`: control and unknown tokens give their text, else nothing. `whole`: the ids are a text
@@ -21,42 +28,79 @@ export { expandVocabulary } from './compact.js';
  * @typedef {{ special?: boolean, whole?: boolean }} DecodeOptions
  */
 
-const NOTHING = new Uint8Array(0);
+/**
+ * A vocabulary file → its tokenizer. Loads the encoders that few models have when one does.
+ * @param {ArrayBuffer} buffer
+ * @throws {MdstError} 'format': the buffer is no such file
+ */
+export async function openTokenizer(buffer) {
+  const vocabulary = expandVocabulary(buffer);
+  return new Tokenizer(vocabulary, await encoderOf(vocabulary.model));
+}
+
+/**
+ * @param {Vocabulary['model']} model
+ * @returns {Promise<EncoderClass>}
+ */
+async function encoderOf(model) {
+  switch (model) {
+    case 'gpt2':
+      return Bpe;
+    case 'llama':
+      return SentencePieceBpe;
+    case 'bert':
+      return (await import('./wordpiece.js')).WordPiece;
+    case 't5':
+      return (await import('./unigram.js')).Unigram;
+    case 'rwkv':
+      return (await import('./longest.js')).LongestToken;
+    case 'plamo2':
+      return (await import('./plamo2.js')).CheapestTokens;
+  }
+}
 
 /** Encodes and decodes with one vocabulary. Keeps no state between calls. */
 export class Tokenizer {
   #special;
-  #bpe;
+  #encoder;
+  /** Where the encoder puts a space in front, or its words have one. */
+  #beginsWithSpace;
+  /** @type {Tokens | null} what each id adds to a text; made when first asked for */
+  #pieces = null;
 
-  /** @param {Vocabulary} vocabulary */
-  constructor(vocabulary) {
+  /**
+   * @param {Vocabulary} vocabulary
+   * @param {EncoderClass} Encoder for its model
+   */
+  constructor(vocabulary, Encoder) {
     const ids = new TokenMap(vocabulary.tokens);
     this.vocabulary = vocabulary;
     this.#special = new SpecialTokens(vocabulary, ids);
-    this.#bpe = vocabulary.model === 'gpt2'
-      ? new ByteLevelBpe(vocabulary, ids)
-      : new SentencePieceBpe(vocabulary, ids);
+    this.#encoder = new Encoder(vocabulary, ids);
+    this.#beginsWithSpace = vocabulary.add_space_prefix || vocabulary.model === 'bert';
   }
 
   /**
-   * `addSpecial`: BOS in front and EOS behind where the vocabulary asks for them. `parseSpecial`:
+   * `addSpecial`: BOS in front, EOS and SEP behind where the vocabulary asks for them. `parseSpecial`:
    * control tokens written in the text are found. A lone surrogate reads as U+FFFD.
    * @param {string} text
    * @param {{ addSpecial?: boolean, parseSpecial?: boolean }} [options]
    * @returns {number[]}
    */
   encode(text, { addSpecial = false, parseSpecial = false } = {}) {
-    const { bos, eos, add_bos, add_eos, add_space_prefix } = this.vocabulary;
+    const { model, bos, eos, sep, add_bos, add_eos, add_space_prefix } = this.vocabulary;
+    const prefixed = model === 'llama' && add_space_prefix;
     /** @type {number[]} */
     const ids = [];
     if (addSpecial && add_bos && bos !== null) ids.push(bos);
     let afterSpecial = true;
     for (const part of this.#special.partition(text.toWellFormed(), parseSpecial)) {
       if (typeof part === 'number') ids.push(part);
-      else this.#bpe.append(add_space_prefix && afterSpecial ? ' ' + part : part, ids);
+      else this.#encoder.append(prefixed && afterSpecial ? ' ' + part : part, ids);
       afterSpecial = typeof part === 'number';
     }
     if (addSpecial && add_eos && eos !== null) ids.push(eos);
+    if (addSpecial && sep !== null) ids.push(sep);
     return ids;
   }
 
@@ -68,10 +112,8 @@ export class Tokenizer {
    * @throws {MdstError} 'invalid_request': no token has an id
    */
   decode(ids, { special = false, whole = false } = {}) {
-    const bytes = joined(Array.from(ids, (id) => this.#piece(id, special)));
-    return whole && this.vocabulary.add_space_prefix && bytes[0] === 0x20
-      ? bytes.subarray(1)
-      : bytes;
+    const bytes = joined(Array.from(ids, (id) => this.tokenBytes(id, special)));
+    return whole && this.#beginsWithSpace && bytes[0] === 0x20 ? bytes.subarray(1) : bytes;
   }
 
   /**
@@ -84,32 +126,52 @@ export class Tokenizer {
   }
 
   /**
+   * The bytes that an id adds to a text, not always valid UTF-8; do not write to them.
    * @param {number} id
-   * @param {boolean} special
+   * @param {boolean} [special] control and unknown tokens give their text, else nothing
    * @returns {Uint8Array}
+   * @throws {MdstError} 'invalid_request': no token has the id
    */
-  #piece(id, special) {
-    const { tokens, types, model } = this.vocabulary;
+  tokenBytes(id, special = false) {
+    const { tokens, types } = this.vocabulary;
     if (!Number.isInteger(id) || id < 0 || id >= tokens.length) {
       throw new MdstError(
         'invalid_request',
         `token id ${id} is not one of 0 to ${tokens.length - 1}`,
       );
     }
-    const token = tokens.at(id);
-    switch (types[id]) {
-      case TYPES.NORMAL:
-        return model === 'gpt2' ? tokenBytes(token) : pieceBytes(token);
-      case TYPES.BYTE:
-        return byteOf(token);
-      case TYPES.USER_DEFINED:
-        return token;
-      case TYPES.UNUSED:
-        return NOTHING;
-      default:
-        return special ? token : NOTHING;
-    }
+    const control = types[id] === TYPES.CONTROL || types[id] === TYPES.UNKNOWN;
+    if (special && control) return tokens.at(id);
+    this.#pieces ??= pieces(this.vocabulary);
+    return this.#pieces.at(id);
   }
+}
+
+/**
+ * What each id adds to a text, nothing for control and unknown tokens.
+ * @param {Vocabulary} vocabulary
+ */
+function pieces({ tokens, types, model, byte_level }) {
+  const { bytes, offsets } = tokens;
+  // None is longer than its token's text.
+  const out = new Uint8Array(bytes.length);
+  const ends = new Uint32Array(offsets.length);
+  const plain = model === 'rwkv' || model === 'plamo2';
+  const write = byte_level ? writeBytes : writePiece;
+  let at = 0;
+  types.forEach((type, id) => {
+    if (type === TYPES.USER_DEFINED || (type === TYPES.NORMAL && plain)) {
+      out.set(tokens.at(id), at);
+      at += offsets[id + 1] - offsets[id];
+    } else if (type === TYPES.NORMAL) {
+      at = write(bytes, offsets[id], offsets[id + 1], out, at);
+    } else if (type === TYPES.BYTE) {
+      const byte = byteOf(tokens.at(id));
+      if (byte >= 0) out[at++] = byte;
+    }
+    ends[id + 1] = at;
+  });
+  return new Tokens(out.subarray(0, at), ends);
 }
 
 /** Ids one at a time → text as soon as its characters are complete. */
@@ -143,15 +205,6 @@ export class StreamDecoder {
   flush() {
     return this.#utf8.decode();
   }
-}
-
-/**
- * The byte that a token text `<0xXX>` stands for.
- * @param {Uint8Array} token
- */
-function byteOf(token) {
-  const digits = /^<0x([0-9a-fA-F]{2})>$/.exec(String.fromCharCode(...token.subarray(0, 7)));
-  return digits === null ? NOTHING : Uint8Array.of(parseInt(digits[1], 16));
 }
 
 /** @param {Uint8Array[]} pieces */

@@ -6,12 +6,15 @@
 import { MdstError } from '../../../runtime_js/runtime/errors.js';
 import {
   expandVocabulary,
+  openTokenizer,
   StreamDecoder,
-  Tokenizer,
 } from '../../../runtime_js/runtime/text/tokenizer.js';
 import { Pretokenizer } from '../../../runtime_js/runtime/text/pretokenize.js';
 
-/** @import { Vocabulary } from '../../../runtime_js/runtime/text/compact.js' */
+/**
+ * @import { Vocabulary } from '../../../runtime_js/runtime/text/compact.js'
+ * @import { Tokenizer } from '../../../runtime_js/runtime/text/tokenizer.js'
+ */
 
 /**
  * `encode_flags`: [add special, parse special]; `decode_flags`: [special, whole].
@@ -26,7 +29,7 @@ import { Pretokenizer } from '../../../runtime_js/runtime/text/pretokenize.js';
  */
 
 const request = JSON.parse(await new Response(Deno.stdin.readable).text());
-console.log(JSON.stringify(answer(request)));
+console.log(JSON.stringify(await answer(request)));
 
 /** @param {Questions | { splits: Split[] } | { files: string[] }} request */
 function answer(request) {
@@ -56,11 +59,11 @@ function outcome(file) {
 }
 
 /** @param {Questions} questions */
-function tokenize({ file, texts, id_lists, encode_flags, decode_flags }) {
+async function tokenize({ file, texts, id_lists, encode_flags, decode_flags }) {
   const buffer = Deno.readFileSync(file).buffer;
-  const tokenizer = new Tokenizer(expandVocabulary(buffer));
+  const tokenizer = await openTokenizer(buffer);
   return {
-    load_ms: Math.min(...[1, 2, 3, 4].map(() => loadTime(buffer))),
+    load_ms: await loadTime(buffer),
     fields: fields(tokenizer.vocabulary),
     pieces: Array.from(tokenizer.vocabulary.types, (_, id) => hex(tokenizer, [id], true, false)),
     encoded: texts.map((text) =>
@@ -76,20 +79,28 @@ function tokenize({ file, texts, id_lists, encode_flags, decode_flags }) {
   };
 }
 
-/** @param {ArrayBuffer} buffer */
-function loadTime(buffer) {
-  const start = performance.now();
-  new Tokenizer(expandVocabulary(buffer)).encode('The quick brown fox.');
-  return performance.now() - start;
+/**
+ * The best of four, since other work on the machine only ever adds.
+ * @param {ArrayBuffer} buffer
+ */
+async function loadTime(buffer) {
+  let best = Infinity;
+  for (let i = 0; i < 4; i++) {
+    const start = performance.now();
+    (await openTokenizer(buffer)).encode('The quick brown fox.');
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
 }
 
 /** @param {Vocabulary} vocabulary */
-function fields({ tokens, types, scores, merges, ...rest }) {
+function fields({ tokens, types, scores, merges, charsmap, ...rest }) {
   const { lefts, rights, results } = merges;
   return {
     ...rest,
     tokens: Array.from(types, (_, id) => toHex(tokens.at(id))),
     types: [...types],
+    charsmap: toHex(charsmap),
     scores: scores && [...scores],
     merges: Array.from(lefts, (left, i) => [left, rights[i], results[i]]),
   };

@@ -20,8 +20,9 @@ Deno.test('reads byte-level BPE', () => {
   const { bos, eos, eot, eom, unk, pad, end_ids, rstrip_ids, chat_template } = vocabulary;
   assert.deepEqual([bos, eos, eot, eom, unk, pad], [264, 264, 264, null, null, null]);
   assert.deepEqual([end_ids, rstrip_ids, chat_template], [[264], [], "{{ 'ü' }}"]);
-  const { add_bos, add_eos, add_space_prefix, whole_words } = vocabulary;
+  const { add_bos, add_eos, add_space_prefix, whole_words, byte_level } = vocabulary;
   assert.deepEqual([add_bos, add_eos, add_space_prefix, whole_words], [true, false, false, true]);
+  assert.deepEqual([byte_level, vocabulary.sep, vocabulary.charsmap.length], [true, null, 0]);
 });
 
 Deno.test('reads SentencePiece', () => {
@@ -33,6 +34,18 @@ Deno.test('reads SentencePiece', () => {
   const { add_bos, add_eos, add_space_prefix, whole_words, chat_template } = vocabulary;
   assert.deepEqual([add_bos, add_eos, add_space_prefix, whole_words], [true, true, true, false]);
   assert.equal(chat_template, null);
+});
+
+Deno.test('reads what the other kinds need', () => {
+  const characters = expandVocabulary(vocabularyFile('characters'));
+  const { byte_level, whole_line_feeds, add_bos, patterns } = characters;
+  assert.deepEqual([byte_level, whole_line_feeds, add_bos], [false, true, true]);
+  assert.deepEqual(patterns, ['[^\\n]+|\\n+']);
+  const { sep, lowercase, strip_accents } = expandVocabulary(vocabularyFile('wordpiece'));
+  assert.deepEqual([sep, lowercase, strip_accents], [3, true, true]);
+  const unigram = expandVocabulary(vocabularyFile('unigram'));
+  assert.equal(unigram.charsmap.length, 1085);
+  assert.deepEqual([unigram.add_space_prefix, unigram.merge_spaces], [true, false]);
 });
 
 Deno.test('refuses every cut, and bytes too many', () => {
@@ -49,14 +62,14 @@ Deno.test('refuses a wrong field', () => {
   /** @type {[number, number][]} */
   const fields = [
     [0, 0x5754444d], // magic
-    [4, 2], // version
-    [8, 2], // model
-    [12, 64], // flags
+    [4, 1], // version
+    [8, 6], // model
+    [12, 2048], // flags
     [16, 267], // bos
     [16, -2],
-    [40, 0xffffffff], // number of tokens
-    [60, 1], // bytes of tokens
-    [72, 267], // the first merge
+    [44, 0xffffffff], // number of tokens
+    [68, 1], // bytes of tokens
+    [84, 267], // the first merge
   ];
   for (const [offset, value] of fields) {
     const file = vocabularyFile('bpe');
@@ -66,7 +79,7 @@ Deno.test('refuses a wrong field', () => {
 });
 
 Deno.test('refuses text that is not UTF-8, types unknown and tokens without text', () => {
-  const types = 72 + 4 * (3 * 7 + 1 + 1) + 2 * 267;
+  const types = 84 + 4 * (3 * 7 + 1 + 1) + 2 * 267;
   for (const [offset, value] of [[-1, 0xff], [types, 0], [types, 7]]) {
     const file = new Uint8Array(vocabularyFile('bpe'));
     file[(offset + file.length) % file.length] = value;

@@ -1,6 +1,18 @@
-/** The vectors of tests/text/vectors: two tiny vocabularies and what the Python twin gives. */
+/** The vectors of tests/text/vectors: tiny vocabularies and what the Python twin gives. */
+
+export const NAMES = /** @type {const} */ ([
+  'bpe',
+  'spm',
+  'characters',
+  'wordpiece',
+  'unigram',
+  'rwkv',
+  'plamo2',
+]);
 
 /**
+ * @typedef {typeof NAMES[number]} Name
+ *
  * @typedef {object} Vectors
  * @property {string} file the vocabulary file in base64
  * @property {{ text: string, add_special: boolean, parse_special: boolean, ids: number[] }[]} encoded
@@ -9,7 +21,7 @@
  */
 
 /**
- * @param {'bpe' | 'spm'} name
+ * @param {Name} name
  * @returns {Vectors}
  */
 export function readVectors(name) {
@@ -20,7 +32,7 @@ export function readVectors(name) {
 
 /**
  * A fresh copy of a vocabulary file.
- * @param {'bpe' | 'spm'} name
+ * @param {Name} name
  */
 export function vocabularyFile(name) {
   return Uint8Array.from(atob(readVectors(name).file), (c) => c.charCodeAt(0)).buffer;
