@@ -47,7 +47,7 @@ export class TokenTable {
    */
   static of(tokenizer, size) {
     const { tokens, end_ids } = tokenizer.vocabulary;
-    const pieces = Array.from({ length: tokens.length }, (_, id) => tokenizer.decode([id]));
+    const pieces = Array.from({ length: tokens.length }, (_, id) => tokenizer.tokenBytes(id));
     return new TokenTable(size, pieces, end_ids);
   }
 

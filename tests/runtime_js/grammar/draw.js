@@ -8,13 +8,13 @@ import {
   constrain,
   TokenTable,
 } from '../../../runtime_js/runtime/grammar/grammar.js';
-import { expandVocabulary, Tokenizer } from '../../../runtime_js/runtime/text/tokenizer.js';
+import { openTokenizer } from '../../../runtime_js/runtime/text/tokenizer.js';
 import { Generator, valid } from './schemas.js';
 import { draw, take, textOf } from './tables.js';
 
 const [file, ...numbers] = Deno.args;
 const [count, seed] = numbers.map(Number);
-const tokenizer = new Tokenizer(expandVocabulary(Deno.readFileSync(file).buffer));
+const tokenizer = await openTokenizer(Deno.readFileSync(file).buffer);
 const size = tokenizer.vocabulary.tokens.length;
 const began = performance.now();
 const table = TokenTable.of(tokenizer, size);

@@ -19,7 +19,7 @@ const LONGER = [
   '\n  ',
   '€',
 ];
-const TABLES = [byteTable(LONGER), tinyTable('bpe'), tinyTable('spm')];
+const TABLES = [byteTable(LONGER), await tinyTable('bpe'), await tinyTable('spm')];
 const SEED = randomInt(2 ** 31);
 
 for (const [i, table] of TABLES.entries()) {
@@ -99,7 +99,7 @@ Deno.test('every allowed token leads to a text that can be completed', () => {
 });
 
 Deno.test('masks are what accept takes, and end tokens come when the value is complete', async () => {
-  const table = tinyTable('bpe');
+  const table = await tinyTable('bpe');
   const matcher = constrain(compileSchema({ enum: [1, 12, 'a'] }), table).matcher();
   assert(!matcher.done && !matcher.mustEnd);
   const [one, two] = [...'12'].map((text) => idFor(table, text));

@@ -1,7 +1,7 @@
 /** Vocabularies for these tests, and what a grammar says of a whole text. */
 
 import { constrain, TokenTable } from '../../../runtime_js/runtime/grammar/grammar.js';
-import { expandVocabulary, Tokenizer } from '../../../runtime_js/runtime/text/tokenizer.js';
+import { openTokenizer } from '../../../runtime_js/runtime/text/tokenizer.js';
 import { vocabularyFile } from '../text/vectors.js';
 
 /**
@@ -24,8 +24,8 @@ export function byteTable(/** @type {string[]} */ longer = []) {
 const BYTES = byteTable();
 
 /** @param {'bpe' | 'spm'} name of tests/text/vectors */
-export function tinyTable(name) {
-  const tokenizer = new Tokenizer(expandVocabulary(vocabularyFile(name)));
+export async function tinyTable(name) {
+  const tokenizer = await openTokenizer(vocabularyFile(name));
   return TokenTable.of(tokenizer, tokenizer.vocabulary.tokens.length);
 }
 
