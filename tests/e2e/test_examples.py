@@ -23,7 +23,7 @@ Check = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def golden_file(tmp_path: Path) -> Path:
-    return shutil.copy(GOLDEN_OUTPUT / "golden.json", tmp_path / "golden.json")
+    return Path(shutil.copy(GOLDEN_OUTPUT / "golden.json", tmp_path))
 
 
 @pytest.fixture
@@ -39,8 +39,10 @@ def check(compiled: Callable[..., Bundle], golden_file: Path, tmp_path: Path) ->
     out = compiled(FABLES).path
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
-        script = [sys.executable, GOLDEN_OUTPUT / "check.py", out, golden_file, *options]
-        return subprocess.run(script, env=environment, capture_output=True, text=True, timeout=300)
+        script = [sys.executable, str(GOLDEN_OUTPUT / "check.py"), str(out), str(golden_file)]
+        return subprocess.run(
+            [*script, *options], env=environment, capture_output=True, text=True, timeout=300
+        )
 
     return run
 
