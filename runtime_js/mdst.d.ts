@@ -15,7 +15,7 @@ export type ErrorCode =
   | 'no_chat_template'
   /** `load` was aborted by its signal. */
   | 'aborted'
-  /** The browser took the GPU away; load again. */
+  /** The browser took the GPU away and gave no other one, or no text could go on there; load again. */
   | 'device_lost'
   /** The GPU has not enough memory free. */
   | 'out_of_memory'
@@ -330,6 +330,8 @@ export interface Stats {
   refused: { tier: string; reason: string }[];
   adapter: AdapterInfo;
   worker: boolean;
+  /** Devices that were lost since; the model went on with others. */
+  replaced: number;
   context: number;
   memory: Memory;
   dispatches_per_token: number;

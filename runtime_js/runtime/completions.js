@@ -22,27 +22,43 @@ import { StreamDecoder } from './text/tokenizer.js';
  */
 
 /**
- * @param {Executor} executor
+ * What runs the model now. `replace` gives another one for one that failed, or throws the failure.
+ *
+ * @typedef {{ executor: Executor, replace: (error: unknown) => Promise<Executor> }} Runner
+ */
+
+/**
+ * @param {Runner} runner
  * @param {Tokenizer} tokenizer
  * @param {Job} job
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<Part, void, void>} the choices one after another
  */
-export async function* complete(executor, tokenizer, { ids, request }, signal) {
+export async function* complete(runner, tokenizer, { ids, request }, signal) {
   const started = performance.now();
   /** @type {Progress} */
   const progress = { cached: 0, prefilled: 0, steps: 0, logits: null };
   let made = 0;
+  let { executor } = runner;
   for (let index = 0; index < request.choices; index += 1) {
     const text = new Text(tokenizer, request);
-    const tokens = generateTokens(executor, ids, request, index, signal, progress);
-    for await (const piece of tokens) {
-      const part = text.take(piece);
-      made += part.tokens.length;
-      if (part.text !== '' || part.tokens.length > 0) {
-        yield { index, ...part, reason: null, summary: null };
+    for (let going = true; going;) {
+      const tokens = generateTokens(executor, ids, request, index, text.ids, signal, progress);
+      try {
+        for await (const piece of tokens) {
+          const part = text.take(piece);
+          made += part.tokens.length;
+          if (part.text !== '' || part.tokens.length > 0) {
+            yield { index, ...part, reason: null, summary: null };
+          }
+          if (text.filter.stopped) break;
+        }
+        going = false;
+      } catch (error) {
+        if (ids.length + text.ids.length > executor.manifest.context.window) throw error;
+        if (text.ended) going = false; // only what was on its way beyond the end has failed
+        else executor = await runner.replace(error);
       }
-      if (text.stopped) break;
     }
     if (signal.aborted && text.reason !== 'stop') text.reason = 'abort';
     const rest = text.rest();
@@ -62,12 +78,11 @@ class Text {
     this.filter = new StopFilter(stops);
     this.top = logprobs;
     this.length = 0;
+    /** @type {number[]} */
+    this.ids = [];
     /** @type {FinishReason} */
     this.reason = 'length';
-  }
-
-  get stopped() {
-    return this.filter.stopped;
+    this.ended = false;
   }
 
   /**
@@ -75,8 +90,9 @@ class Text {
    * @returns {Pick<Part, 'text' | 'tokens' | 'logprobs'>} up to the token that completes a stop
    *   string
    */
-  take({ ids, rows, ended }) {
+  take({ ids, rows, ended, full }) {
     if (ended) this.reason = 'stop';
+    this.ended ||= ended || full;
     let text = '';
     /** @type {number[]} */
     const tokens = [];
@@ -88,8 +104,10 @@ class Text {
       this.length += piece.length;
       text += this.filter.push(piece);
       tokens.push(id);
-      if (this.stopped) {
+      this.ids.push(id);
+      if (this.filter.stopped) {
         this.reason = 'stop';
+        this.ended = true;
         break;
       }
     }
@@ -98,7 +116,7 @@ class Text {
 
   /** What was held back, at the end. */
   rest() {
-    return this.stopped ? '' : this.filter.push(this.decoder.flush()) + this.filter.flush();
+    return this.filter.stopped ? '' : this.filter.push(this.decoder.flush()) + this.filter.flush();
   }
 }
 

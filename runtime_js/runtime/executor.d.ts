@@ -12,8 +12,8 @@ export interface Settings {
   sinks: number;
   /** Tokens that end the text. */
   endIds: readonly number[];
-  /** The prompt where penalties count its tokens, else null. */
-  counted: readonly number[] | null;
+  /** The tokens that penalties count, the output's being those before it begins; null: none do. */
+  counted: { prompt: readonly number[]; output: readonly number[] } | null;
   /** Added to the logits [vocabulary]; null: nothing. */
   bias: Float32Array<ArrayBuffer> | null;
 }

@@ -27,12 +27,13 @@ import { END } from './state.js';
  * @param {readonly number[]} prompt checked
  * @param {Ready} request
  * @param {number} choice which of the answers to this prompt
+ * @param {readonly number[]} made its tokens so far, by an executor that failed; else none
  * @param {AbortSignal} signal
  * @param {Progress} progress filled on the way; the same one for all choices
  * @returns {AsyncGenerator<Piece, void, void>}
  */
-export async function* generateTokens(executor, prompt, request, choice, signal, progress) {
-  const run = new Run(executor, prompt, request);
+export async function* generateTokens(executor, prompt, request, choice, made, signal, progress) {
+  const run = new Run(executor, prompt, request, made);
   try {
     if (!(await run.begin(choice, signal, progress))) return;
     while (!signal.aborted) {
@@ -54,17 +55,20 @@ class Run {
    * @param {Executor} executor
    * @param {readonly number[]} prompt
    * @param {Ready} request
+   * @param {readonly number[]} made
    */
-  constructor(executor, prompt, request) {
+  constructor(executor, prompt, request, made) {
     this.executor = executor;
     this.prompt = prompt;
     this.request = request;
+    this.made = made;
     /** @type {number[]} prompt and all that was drawn */
-    this.ids = [...prompt];
+    this.ids = [...prompt, ...made];
     this.processed = 0;
-    this.planned = 0;
+    this.planned = made.length;
     this.most = 0;
     this.matcher = request.constraint?.matcher({ budget: request.maxTokens }) ?? null;
+    for (const id of made) this.matcher?.accept(id);
     /** @type {Promise<Outcome>[]} */
     this.flights = [];
   }
@@ -76,18 +80,21 @@ class Run {
    * @returns {Promise<boolean>} whether the first token is on its way; false also when none is wanted
    */
   async begin(choice, signal, progress) {
-    const { executor, prompt, request } = this;
+    const { executor, ids, request } = this;
     executor.begin(this.settings(choice));
-    if (progress.logits === null || !executor.cache.returnsTo(prompt.length)) {
-      const cached = executor.cache.shared(prompt);
-      if (choice === 0) progress.cached = cached;
-      this.processed = await executor.prefill(prompt, cached, signal);
-      if (this.processed < prompt.length) return false;
+    const logits = this.made.length > 0 ? null : progress.logits;
+    if (logits === null || !executor.cache.returnsTo(ids.length)) {
+      const cached = executor.cache.shared(ids);
+      if (choice === 0 && this.made.length === 0) progress.cached = cached;
+      this.processed = await executor.prefill(ids, cached, signal);
+      if (this.processed < ids.length) return false;
     }
-    if (progress.logits !== null) executor.resume(prompt.length, progress.logits);
-    else if (request.choices > 1) progress.logits = await executor.logits();
-    this.processed = prompt.length;
-    if (request.maxTokens === 0) return false;
+    if (logits !== null) executor.resume(ids.length, logits);
+    else if (request.choices > 1 && this.made.length === 0) {
+      progress.logits = await executor.logits();
+    }
+    this.processed = ids.length;
+    if (this.planned >= request.maxTokens) return false;
     if (this.matcher !== null) this.step(this.matcher);
     else this.fly(executor.sample(request.logprobs !== null), 1);
     return true;
@@ -95,13 +102,13 @@ class Run {
 
   /** @param {number} choice @returns {Settings} */
   settings(choice) {
-    const { executor: { manifest: { context } }, request, prompt } = this;
+    const { executor: { manifest: { context } }, request, prompt, made } = this;
     return {
-      sampling: { ...request.sampling, choice },
+      sampling: { ...request.sampling, choice, step: made.length },
       limit: request.slide ? context.max_position : context.window,
       sinks: request.sinks,
       endIds: request.endIds,
-      counted: request.penalties ? prompt : null,
+      counted: request.penalties ? { prompt, output: made } : null,
       bias: request.bias.length > 0 ? this.bias() : null,
     };
   }

@@ -76,7 +76,8 @@ export class Model {
     const { vocabulary } = this.manifest.model;
     if (counted !== null) {
       const counts = new Uint32Array(vocabulary);
-      for (const id of counted) counts[id] = 2 ** 31; // says that it occurs in the prompt
+      for (const id of counted.prompt) counts[id] = 2 ** 31; // says that it occurs in the prompt
+      for (const id of counted.output) counts[id] += 1;
       this.device.queue.writeBuffer(this.named('counts'), 0, counts);
     }
     if (bias !== null) this.setBias(bias);
@@ -147,7 +148,7 @@ export class Model {
     const values = { ...this.fields, position, n_tokens: tokens };
     this.device.queue.writeBuffer(this.state, 0, packState(this.manifest.state, values));
     this.next = position + tokens;
-    this.drawn = 0;
+    this.drawn = Number(this.fields.step ?? 0);
   }
 
   /**

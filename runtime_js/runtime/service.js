@@ -3,7 +3,8 @@
  *
  * @import { ChatOptions, ChatRequest, CompletionRequest, Stats } from '../mdst.d.ts'
  * @import { Job, Part, Summary } from './completions.js'
- * @import { Loaded } from './load.js'
+ * @import { Loaded, Wanted } from './load.js'
+ * @import { Model } from './model.js'
  * @import { Request } from './request.js'
  * @import { Shape } from './shapes.js'
  */
@@ -30,6 +31,8 @@ import { Turns } from './turns.js';
  *   sinks?: number }} LoadArguments
  */
 
+const MOST_TRIES = 2; // other devices for one request
+
 export class Service {
   constructor() {
     /** @type {Loaded & { constraints: Constraints } | null} */
@@ -39,6 +42,9 @@ export class Service {
     /** @type {'slide' | 'stop'} */
     this.onFull = 'slide';
     this.sinks = 0;
+    /** @type {Wanted | null} */
+    this.wanted = null;
+    this.replaced = 0;
     /** @type {Stats['last']} */
     this.last = null;
   }
@@ -48,26 +54,47 @@ export class Service {
     readOption('device', device, ['auto', 'webgpu']);
     this.onFull = readOption('on_full', on_full, ['slide', 'stop']);
     const keep = readOption('cache', cache, [true, false, 'persist']) !== false;
-    const wanted = { base: new URL(base), tier, cache: keep, asked };
-    const loaded = await loadModel(wanted, signal, onPart);
-    const { context } = loaded.model.manifest;
+    this.wanted = { base: new URL(base), tier, cache: keep };
+    const loaded = await loadModel({ ...this.wanted, asked }, signal, onPart);
+    const { model, tokenizer } = loaded;
+    const { context, model: { vocabulary } } = model.manifest;
     this.sinks = sinks ?? context.sinks;
     if (!Number.isInteger(this.sinks) || this.sinks < 0 || this.sinks > context.max_sinks) {
-      loaded.model.close();
+      model.close();
       const message = `sinks is ${sinks}, but must be an integer from 0 to ${context.max_sinks}`;
       throw invalid(message, 'sinks');
     }
-    const { model, tokenizer } = loaded;
-    const constraints = new Constraints(tokenizer, model.manifest.model.vocabulary);
-    this.loaded = { ...loaded, constraints };
-    loaded.model.device.onFailure = (error) => this.ending.abort(error);
+    this.loaded = { ...loaded, constraints: new Constraints(tokenizer, vocabulary) };
   }
 
-  /** @returns {Loaded & { constraints: Constraints }} @throws {MdstError} 'unloaded', or what made the device useless */
+  /** @returns {Loaded & { constraints: Constraints }} @throws {MdstError} 'unloaded' */
   get running() {
     if (this.loaded === null) throw new MdstError('unloaded', 'the model was unloaded');
-    this.loaded.model.device.assertUsable();
     return this.loaded;
+  }
+
+  /**
+   * Loads the same model again when the browser has taken its device away; what was computed on it
+   * is lost.
+   *
+   * @param {unknown} error why the device failed
+   * @returns {Promise<Model>}
+   * @throws the error, where another device does not help or cannot be had
+   */
+  async replace(error) {
+    const { model, constraints } = this.running;
+    if (!(error instanceof MdstError) || error.code !== 'device_lost' || !this.wanted) throw error;
+    model.close();
+    const again = await loadModel(this.wanted, this.ending.signal, () => {}).catch(() => null);
+    const sameBuild = JSON.stringify(again?.model.manifest) === JSON.stringify(model.manifest);
+    if (again === null || this.loaded === null || !sameBuild) {
+      again?.model.close();
+      void this.running;
+      throw error;
+    }
+    this.loaded = { ...again, constraints };
+    this.replaced += 1;
+    return again.model;
   }
 
   /**
@@ -158,9 +185,15 @@ export class Service {
     await this.turns.run(async () => {
       const { model, tokenizer } = this.running;
       const either = AbortSignal.any([signal, this.ending.signal]);
-      for await (const part of complete(model, tokenizer, job, either)) {
+      let tries = MOST_TRIES;
+      const replace = (/** @type {unknown} */ error) => {
+        if (tries === 0) throw error;
+        tries -= 1;
+        return this.replace(error);
+      };
+      for await (const part of complete({ executor: model, replace }, tokenizer, job, either)) {
         if (part.summary) {
-          void this.running; // a device that failed on the way leaves half a text
+          this.running.model.device.assertUsable(); // else half a text may be missing
           this.last = figures(part.summary);
         }
         onPart(part);
@@ -200,6 +233,7 @@ export class Service {
       model: { name, architecture, parameters, layers },
       chat: template !== null,
       tier: model.tier.name,
+      replaced: this.replaced,
       context: model.window,
       memory: memoryOf(model.manifest),
       dispatches_per_token: model.programs.decode.length,
