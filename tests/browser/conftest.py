@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 PAGES = Path(__file__).parent / "pages"
+SOURCES = Path(__file__).parents[2] / "runtime_js"
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -76,13 +77,15 @@ def page_at(chromium: Browser) -> PageAt:
     functions of pages/harness.js. The script `before` runs in it first."""
 
     def answer(route: Route) -> None:
-        route.fulfill(path=PAGES / route.request.url.split("/")[-1])
+        name = route.request.url.split("/")[-1]
+        source = route.request.url.partition("/sources/")[2]  # modules as they are in the checkout
+        route.fulfill(path=SOURCES / source if source else PAGES / name)
 
     @contextmanager
     def opened(url: str, before: str = "") -> Iterator[Page]:
         context = chromium.new_context()
         try:
-            context.route(re.compile("/(blank.html|harness.js)$"), answer)
+            context.route(re.compile("/(blank.html|harness.js|sources/.*)$"), answer)
             page = context.new_page()
             if before:
                 page.add_init_script(before)

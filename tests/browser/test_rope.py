@@ -16,25 +16,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 DECODE = """async ([ids, count]) => {
-  const { loadModel } = await import(`${base}runtime/load.js`);
-  const { readLogits } = await import(`${base}runtime/logits.js`);
+  const { loadModel } = await import(`${base}sources/runtime/load.js`);
+  const { readLogits } = await import(`${base}sources/runtime/logits.js`);
   const { signal } = new AbortController();
-  const { model } = await loadModel(new URL(base), undefined, signal, () => {});
+  const { model } = await loadModel({ base: new URL(base) }, signal, () => {});
   const prompt = ids.slice(0, -count);
-  const sinks = 4;
-  const rows = await readLogits(model, prompt, { prefill: true, last: 1, sinks });
-  const { manifest, device } = model;
-  const view = manifest.views[manifest.logits];
-  const size = 4 * manifest.model.vocabulary;
-  const buffer = device.readbackBuffer(size);
+  const rows = await readLogits(model, prompt, { prefill: true, last: 1, sinks: 4 });
   for (let position = prompt.length; position < ids.length; position += 1) {
-    model.writeTokens(position, [ids[position]]);
-    model.writeState({ position, n_tokens: 1, sinks });
-    model.submit(model.programs.decodeLogits);
-    const encoder = device.gpu.createCommandEncoder();
-    encoder.copyBufferToBuffer(model.buffers[view.buffer], view.offset, buffer, 0, size);
-    device.queue.submit([encoder.finish()]);
-    rows.push(new Float32Array(await device.read(buffer, size)));
+    model.feed(position, ids[position]);
+    rows.push(await model.logits());
   }
   model.close();
   return packed(rows);

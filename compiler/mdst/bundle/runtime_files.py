@@ -1,7 +1,7 @@
 """runtime_js/ and templates/page/ → the files of a bundle that do not depend on the model.
 
-Modules ship without comments, which makes them half as large; a module that does not parse never
-ships.
+Modules ship without comments, which makes them half as large, and joined into few files; a
+module that does not parse never ships.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from pathlib import Path
 from ..errors import InternalError
 from ..report import Reporter
 from ..resources import folder
+from .join import join_modules
 
 _SHIPPED = {".js", ".html", ".css", ".svg", ".png", ".ico"}
 _PUBLIC_TYPES = "mdst.d.ts"
+_PUBLIC = "mdst.js"
 _COMMENT = re.compile(r"^ */\*.*?\*/\n", re.DOTALL | re.MULTILINE)
 """A comment on lines of its own, as the transform leaves it in the bodies of classes."""
 
@@ -32,14 +34,19 @@ def runtime_files(report: Reporter | None = None) -> dict[str, bytes]:
         if name in files:
             raise InternalError("RUNTIME002", f"{name} is in runtime_js and in templates/page")
         data = path.read_bytes()
-        files[name] = strip(name, data.decode()).encode() if path.suffix == ".js" else data
+        files[name] = data
+    if strip is not None:
+        scripts = [name for name in files if name.endswith(".js")]
+        modules = {name: strip(name, files.pop(name).decode()) for name in sorted(scripts)}
+        joined = join_modules(modules, [_PUBLIC])
+        files |= {name: text.encode() for name, text in joined.items()}
     return dict(sorted(files.items()))
 
 
 def _sources() -> Iterator[tuple[str, Path]]:
     runtime = folder("runtime_js")
     yield _PUBLIC_TYPES, runtime / _PUBLIC_TYPES
-    yield "mdst.js", runtime / "mdst.js"
+    yield _PUBLIC, runtime / _PUBLIC
     for path in (runtime / "runtime").rglob("*.js"):
         yield path.relative_to(runtime).as_posix(), path
     page = folder("templates") / "page"
@@ -48,12 +55,12 @@ def _sources() -> Iterator[tuple[str, Path]]:
             yield path.relative_to(page).as_posix(), path
 
 
-def _transform(report: Reporter) -> Callable[[str, str], str]:
+def _transform(report: Reporter) -> Callable[[str, str], str] | None:
     try:  # needs distutils, which setuptools gives from Python 3.12 on
         from esbuild_py import transform
     except ImportError:
         report.warn("esbuild-py is not available: the page's modules ship with their comments")
-        return lambda _, text: text
+        return None
 
     def strip(name: str, text: str) -> str:
         """`text` printed anew without comments; '' is the transform's word for a syntax error."""
