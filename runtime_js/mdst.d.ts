@@ -366,6 +366,27 @@ export interface Stats {
     | null;
 }
 
+/** Time on the GPU, of one or several steps. */
+export interface Timing {
+  label: string;
+  microseconds: number;
+  steps: number;
+}
+
+/** Where the time of a token goes. */
+export interface Profile {
+  /** Each step by the GPU's clock, or layers and kinds of steps by the clock of the page. */
+  method: 'timestamps' | 'clock';
+  /** Tokens of which the times are averages. */
+  tokens: number;
+  /** Of one token. */
+  microseconds: number;
+  /** In their order; what is in no layer under its own name. */
+  layers: Timing[];
+  /** Kinds of steps in all layers together, the longest first. */
+  kernels: Timing[];
+}
+
 export interface Engine {
   /** Requests run one after another, in the order in which they came. */
   chat: { completions: ChatCompletions };
@@ -381,6 +402,8 @@ export interface Engine {
   ): Promise<number[]>;
   detokenize(ids: readonly number[]): Promise<string>;
   stats(): Promise<Stats>;
+  /** Measures the steps of a token, in about a second. */
+  profile(): Promise<Profile>;
   /** Frees all GPU memory and ends the worker. Running requests fail with `unloaded`. */
   unload(): Promise<void>;
   /**

@@ -13,6 +13,7 @@ const COPY_SRC = 0x4;
 const COPY_DST = 0x8;
 const STORAGE = 0x80;
 
+const CLOCK = 'timestamp-query';
 const LOST_SOON = 500; // milliseconds in which a failed call turns out to be a lost device
 
 export class Device {
@@ -39,7 +40,8 @@ export class Device {
   }
 
   /**
-   * A device with the features of `tier` and exactly the limits that the bundle needs.
+   * A device with the features of `tier` and exactly the limits that the bundle needs; with the
+   * GPU's clock where there is one, for profiles.
    *
    * @param {GPUAdapter} adapter
    * @param {Manifest} manifest
@@ -47,9 +49,10 @@ export class Device {
    */
   static async open(adapter, manifest, tier) {
     try {
+      const clock = adapter.features.has(CLOCK) ? [CLOCK] : [];
       const device = await adapter.requestDevice({
         label: 'mdst',
-        requiredFeatures: /** @type {GPUFeatureName[]} */ (tier.features),
+        requiredFeatures: /** @type {GPUFeatureName[]} */ ([...tier.features, ...clock]),
         requiredLimits: neededLimits(manifest),
       });
       return new Device(device);

@@ -45,6 +45,7 @@ export function engineOver(line) {
     tokenize: (text, options) => line.call('tokenize', { ...options, text }),
     detokenize: (ids) => line.call('detokenize', { ids }),
     logits: (ids, options) => line.call('logits', { ...options, ids }),
+    profile: () => line.call('profile', undefined),
     stats: async () => ({ ...(await line.call('stats', undefined)), worker: line.worker }),
     unload: () => unloading ??= unload(),
   };

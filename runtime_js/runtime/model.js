@@ -182,11 +182,11 @@ export class Model {
     this.ended = now;
   }
 
-  /** @param {Dispatch[]} steps */
-  submit(steps) {
+  /** @param {Dispatch[]} steps @param {number} [repeat] */
+  submit(steps, repeat = 1) {
     this.device.assertUsable();
     const encoder = this.device.gpu.createCommandEncoder();
-    encode(encoder, steps);
+    encode(encoder, steps, repeat);
     this.device.queue.submit([encoder.finish()]);
   }
 

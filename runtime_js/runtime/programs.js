@@ -87,9 +87,10 @@ export function chunkFor(programs, tokens) {
  * @param {GPUCommandEncoder} encoder
  * @param {Dispatch[]} steps
  * @param {number} [repeat]
+ * @param {GPUComputePassDescriptor} [descriptor]
  */
-export function encode(encoder, steps, repeat = 1) {
-  const pass = encoder.beginComputePass();
+export function encode(encoder, steps, repeat = 1, descriptor = {}) {
+  const pass = encoder.beginComputePass(descriptor);
   let pipeline = null;
   let group = null;
   for (let turn = 0; turn < repeat; turn += 1) {

@@ -1,7 +1,7 @@
 /**
  * What an engine does, as methods of plain arguments: called by a worker's messages, or directly.
  *
- * @import { ChatOptions, ChatRequest, CompletionRequest, Stats } from '../mdst.d.ts'
+ * @import { ChatOptions, ChatRequest, CompletionRequest, Profile, Stats } from '../mdst.d.ts'
  * @import { Job, Part, Summary } from './completions.js'
  * @import { Loaded, Wanted } from './load.js'
  * @import { Model } from './model.js'
@@ -241,6 +241,14 @@ export class Service {
     });
   }
 
+  /** @returns {Promise<Profile>} */
+  profile() {
+    return this.turns.run(async () => {
+      const { profileDecode } = await import('./profile.js');
+      return await profileDecode(this.running.model);
+    });
+  }
+
   unload() {
     this.ending.abort();
     this.loaded?.model.close();
@@ -291,6 +299,8 @@ export async function dispatch(service, { method, argument }, call) {
       return await service.logits(argument);
     case 'stats':
       return await service.stats();
+    case 'profile':
+      return await service.profile();
     case 'unload':
       return await service.unload();
     default:
