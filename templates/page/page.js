@@ -1,13 +1,15 @@
 /**
- * The page of a compiled model: checks the device and loads the model; page/writer.js does the
- * rest. A state shows the parts of index.html that name it in `data-when`:
+ * The page of a compiled model: checks the device and loads the model; page/chat/ talks with it, or
+ * page/story.js where it has no chat template. A state shows the parts of index.html that name it:
  *
- *   checking → ready → loading → writing ⇄ generating ⇄ reading (or ended: by the model)
- *      ├ unsupported    └──────────┴── unloaded (an attempt failed or the GPU was lost)
+ *   checking → ready → loading → chatting ⇄ generating
+ *      │         │         └──── writing ⇄ generating ⇄ reading (or ended: by the model)
+ *      ├ unsupported └──────────┴── unloaded (an attempt failed or the GPU was lost)
  *      └ unreachable (the bundle cannot be read)
  */
 
-/** @import { Ability, Problem } from './mdst.d.ts' */
+/** @import { Ability, Engine, Problem, Progress } from './mdst.d.ts' */
+/** @import { Model } from './page/model.js' */
 
 // @ts-types="./mdst.d.ts"
 import { canRun, load, MdstError } from './mdst.js';
@@ -17,9 +19,10 @@ import { adapterName, modelFacts } from './page/facts.js';
 import { Failure } from './page/failure.js';
 import { countsBytes, formatBytes, sentence } from './page/format.js';
 import { readModel } from './page/model.js';
+import { Panel } from './page/panel.js';
 import { ProgressRows } from './page/progress.js';
+import { openSettings } from './page/settings.js';
 import { View } from './page/view.js';
-import { Writer } from './page/writer.js';
 
 /** Bytes up to which a model is loaded unasked. */
 const SMALL = 50e6;
@@ -27,7 +30,9 @@ const SMALL = 50e6;
 const view = new View();
 const failure = new Failure();
 const rows = new ProgressRows(element('phases', HTMLElement));
-const writer = new Writer(view, failure, () => start());
+const panel = new Panel();
+/** @type {{ take: (engine: Engine) => void } | null} what is done with the model */
+let use = null;
 
 /** Tells what the model is and needs, and whether this device can run it. */
 async function check() {
@@ -38,12 +43,25 @@ async function check() {
     document.title = model.name;
     element('name', HTMLElement).textContent = model.name;
     describe(element('facts', HTMLElement), modelFacts(model, ability));
+    element('intro', HTMLElement).hidden = false;
+    use ??= await useOf(model);
     if (ability.ok) offer(ability);
     else refuse(ability.problems, ability.adapter !== null);
   } catch (error) {
     view.go('unreachable');
     failure.show(error, check);
   }
+}
+
+/** @param {Model} model */
+async function useOf({ chats }) {
+  view.mode = chats ? 'chat' : 'story';
+  if (chats) {
+    const { Chat } = await import('./page/chat/chat.js');
+    return new Chat(view, failure, panel, start);
+  }
+  const { Story } = await import('./page/story.js');
+  return new Story(view, failure, panel, start);
 }
 
 /** @param {Ability} ability */
@@ -90,9 +108,10 @@ async function start() {
   rows.clear();
   view.go('loading');
   try {
-    writer.take(
-      await load({ signal: abort.signal, onProgress: (progress) => rows.update(progress) }),
-    );
+    const onProgress = (/** @type {Progress} */ progress) => rows.update(progress);
+    const engine = await load({ signal: abort.signal, onProgress });
+    panel.take(engine);
+    use?.take(engine);
   } catch (error) {
     if (abort.signal.aborted) view.go('ready');
     else if (error instanceof MdstError && error.code === 'unsupported_device') {
@@ -105,6 +124,7 @@ async function start() {
 }
 
 element('unserved', HTMLElement).hidden = true;
+openSettings();
 element('load', HTMLButtonElement).addEventListener('click', start);
 element('recheck', HTMLButtonElement).addEventListener('click', check);
 check();

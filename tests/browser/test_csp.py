@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -81,9 +82,10 @@ class Visit:
         """Lets the page write COUNT tokens of greatest probability; what it then shows."""
         page = self.page
         page.locator("#generate:enabled").wait_for(timeout=120_000)
-        page.evaluate("document.querySelectorAll('details').forEach((node) => node.open = true)")
-        page.fill("#temperature", "0")
-        page.fill("#max-tokens", str(COUNT))
+        page.click("#open-panel")
+        page.fill("#settings [name=temperature]", "0")
+        page.fill("#settings [name=max_tokens]", str(COUNT))
+        page.keyboard.press("Escape")
         page.fill("#prompt", prompt)
         page.click("#generate")
         page.locator("#again").wait_for(timeout=120_000)
@@ -111,7 +113,8 @@ def expected(host_of: Callable[[Bundle, str], Host]) -> Callable[[Bundle, str], 
         host.start(Request(SamplingParams(temperature=0), tokenizer.vocabulary.end_ids))
         ids = tokenizer.encode(prompt, add_special=True, parse_special=False)
         made = list(chain.from_iterable(generate(host, ids, COUNT, 8)))
-        return prompt + tokenizer.decode_text(made)
+        made_text = tokenizer.decode_text(made)
+        return prompt + re.sub(r"[\0-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", made_text)
 
     return text
 

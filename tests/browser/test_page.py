@@ -1,4 +1,4 @@
-"""The page that ships with a model, used as somebody would."""
+"""The page of a model without a chat template, used as somebody would, and what all pages tell."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FABLES = Path(__file__).parents[2] / "examples/fables/fables.gguf"
 PROMPT = "Once upon a time"
 COUNT = 24
-EVIL = '<img src=x onerror="hacked=1">&amp;'
+EVIL = '<img src=x onerror="hacked=1">&amp;\u202ecod'
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 VIOLATIONS = """
@@ -74,9 +74,12 @@ def wait_until_ready(page: Page) -> None:
     page.locator("#generate:enabled").wait_for(timeout=120_000)
 
 
-def unfold(page: Page) -> None:
-    """Opens all that can be folded."""
-    page.evaluate("document.querySelectorAll('details').forEach((node) => node.open = true)")
+def set_up(page: Page, **values: str) -> None:
+    """Changes settings in the panel."""
+    page.click("#open-panel")
+    for name, value in values.items():
+        page.fill(f"#settings [name={name}]", value)
+    page.keyboard.press("Escape")
 
 
 def test_writing(
@@ -88,31 +91,36 @@ def test_writing(
     page.locator("#phases progress").first.wait_for()
     assert page.title() == fables.manifest.model.name
     wait_until_ready(page)
-    unfold(page)
-    page.fill("#temperature", "0")
-    page.fill("#max-tokens", str(COUNT))
+    set_up(page, temperature="0", max_tokens=str(COUNT))
     page.fill("#prompt", PROMPT)
     page.click("#generate")
     page.locator("#again").wait_for(timeout=60_000)
     assert page.locator("#output").evaluate("node => node.textContent") == PROMPT + story
     assert page.locator("#output .machine").evaluate("node => node.textContent") == story
-    assert re.search(rf"Paused · {COUNT} tokens · [\d.]+ tokens/s", page.inner_text("#status"))
+    assert re.search(
+        rf"Paused · {COUNT} tokens · [\d.]+ tokens/s", page.inner_text("#story-status")
+    )
 
-    page.fill("#max-tokens", "100000")
-    page.fill("#temperature", "1")
+    set_up(page, temperature="1", max_tokens="100000")
     page.click("#continue")
-    page.locator("#rate", has_text=re.compile(r"^[1-9]\d* tokens")).wait_for(timeout=60_000)
-    page.click("#stop")
+    page.locator("#story-rate", has_text=re.compile(r"^[1-9]\d* tokens")).wait_for(timeout=60_000)
+    page.click("#stop-story")
     page.locator("#again").wait_for(timeout=10_000)
-    assert "Stopped" in page.inner_text("#status")
+    assert "Stopped" in page.inner_text("#story-status")
     text = page.locator("#output").evaluate("node => node.textContent")
     assert text.startswith(PROMPT + story)
     page.wait_for_timeout(500)
     assert page.locator("#output").evaluate("node => node.textContent") == text
 
+    page.click("#open-panel")
     figures = page.inner_text("#stats")
     assert "tokens/s" in figures
     assert "MB" in figures
+    page.click("#measure")
+    page.locator(".times").first.wait_for(timeout=60_000)
+    layers = page.locator(".times").first.locator("th").all_inner_texts()
+    assert layers == ["embedding", *(f"blk.{i}" for i in range(5)), "output", "sample"]
+    page.keyboard.press("Escape")
     assert page.evaluate(OVERFLOW) == 0
     page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
     assert page.evaluate(OVERFLOW) == 0
@@ -129,7 +137,7 @@ def hostile(
     """A model with markup for a name."""
     raw = tiny_model().read_bytes()
     name = b"tiny llama"
-    evil = EVIL.encode().ljust(len(name) + 32)  # tensors stay aligned to 32 bytes
+    evil = EVIL.encode().ljust(len(name) + 64)  # tensors stay aligned to 32 bytes
     old, new = (struct.pack("<Q", len(each)) + each for each in (name, evil))
     assert raw.count(old) == 1
     (tmp_path / "evil.gguf").write_bytes(raw.replace(old, new))
@@ -144,8 +152,9 @@ def test_a_hostile_name_is_only_text(
 ) -> None:
     page = open_tab(serve(hollow(hostile)))
     wait_until_ready(page)
-    assert page.inner_text("h1").strip() == EVIL
-    assert page.title().strip() == EVIL
+    shown = EVIL.replace("\u202e", "\ufffd")
+    assert page.inner_text("h1") == shown
+    assert page.title() == shown
     assert page.locator("img").count() == 0
     assert page.evaluate("'hacked' in globalThis") is False
 

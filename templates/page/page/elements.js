@@ -28,6 +28,29 @@ export function create(tag, text = '') {
   return made;
 }
 
+const SVG = 'http://www.w3.org/2000/svg';
+
+/**
+ * A button that shows a symbol of index.html; what it does is told in words too.
+ *
+ * @param {string} action also the name of the symbol
+ * @param {string} label
+ * @returns {HTMLButtonElement}
+ */
+export function iconButton(action, label) {
+  const button = create('button');
+  button.type = 'button';
+  button.className = 'icon';
+  button.dataset.action = action;
+  button.title = button.ariaLabel = label;
+  const [image, use] = [document.createElementNS(SVG, 'svg'), document.createElementNS(SVG, 'use')];
+  image.setAttribute('aria-hidden', 'true');
+  use.setAttribute('href', `#i-${action}`);
+  image.append(use);
+  button.append(image);
+  return button;
+}
+
 /**
  * Replaces the entries of a description list.
  *
@@ -61,4 +84,14 @@ export function oncePerFrame(draw) {
       draw();
     });
   };
+}
+
+/**
+ * Makes a text box as high as its text; style sheets bound it.
+ *
+ * @param {HTMLTextAreaElement} box
+ */
+export function fitHeight(box) {
+  box.style.height = 'auto';
+  box.style.height = `${box.scrollHeight + box.offsetHeight - box.clientHeight}px`;
 }

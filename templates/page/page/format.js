@@ -89,6 +89,14 @@ export function formatSeconds(seconds) {
 }
 
 /**
+ * @param {number} time in microseconds
+ * @returns {string}
+ */
+export function formatMicroseconds(time) {
+  return time < 999.5 ? `${three.format(time)} µs` : `${three.format(time / 1000)} ms`;
+}
+
+/**
  * @param {number} count
  * @param {string} noun in the singular, of a word that takes an s
  * @returns {string}

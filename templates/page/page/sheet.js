@@ -4,6 +4,7 @@
  */
 
 import { create, oncePerFrame } from './elements.js';
+import { inert } from './inert.js';
 
 /** Pixels from the end within which a reader is taken to follow it. */
 const NEAR_END = 32;
@@ -36,7 +37,7 @@ export class Sheet {
   begin(prompt) {
     this.machine = create('span');
     this.machine.className = 'machine';
-    this.output.replaceChildren(prompt, this.machine);
+    this.output.replaceChildren(inert(prompt), this.machine);
     this.shown = prompt;
     this.waiting = '';
     this.output.scrollTop = this.output.scrollHeight;
@@ -53,7 +54,7 @@ export class Sheet {
     if (!this.waiting) return;
     const { scrollHeight, scrollTop, clientHeight } = this.output;
     const follows = scrollHeight - scrollTop - clientHeight < NEAR_END;
-    this.machine.append(this.waiting);
+    this.machine.append(inert(this.waiting));
     this.shown += this.waiting;
     this.waiting = '';
     if (follows) this.output.scrollTop = this.output.scrollHeight;

@@ -1,30 +1,33 @@
-/** Writing with a loaded model: its text goes on from the prompt, then from all that is there. */
+/** Writing with a model that has no chat template: its text goes on from the prompt, and again. */
 
 /** @import { CompletionRequest, Engine } from '../mdst.d.ts' */
 /** @import { Failure } from './failure.js' */
+/** @import { Panel } from './panel.js' */
 /** @import { View } from './view.js' */
 
 import { engineSurvives } from './advice.js';
 import { complete, newest, summary } from './completion.js';
-import { describe, element, oncePerFrame } from './elements.js';
-import { deviceFacts } from './facts.js';
+import { element, oncePerFrame } from './elements.js';
 import { codeOf } from './failure.js';
 import { readSettings } from './settings.js';
 import { Sheet } from './sheet.js';
 
-export class Writer {
+export class Story {
   /**
    * @param {View} view
    * @param {Failure} failure
+   * @param {Panel} panel
    * @param {() => void} reload loads the model again and calls `take`
    */
-  constructor(view, failure, reload) {
+  constructor(view, failure, panel, reload) {
     this.view = view;
     this.failure = failure;
+    this.panel = panel;
     this.reload = reload;
     this.form = element('form', HTMLFormElement);
-    this.status = element('status', HTMLElement);
-    this.rate = element('rate', HTMLElement);
+    this.settings = element('settings', HTMLFormElement);
+    this.status = element('story-status', HTMLElement);
+    this.rate = element('story-rate', HTMLElement);
     this.box = element('prompt', HTMLTextAreaElement);
     this.sheet = new Sheet(this.box, element('output', HTMLElement));
     /** @type {Engine | null} */
@@ -41,7 +44,7 @@ export class Writer {
   listen() {
     /** @type {[string, () => void][]} */
     const actions = [
-      ['stop', () => this.abort.abort()],
+      ['stop-story', () => this.abort.abort()],
       ['again', () => this.begin()],
       ['edit', () => this.write(this.sheet.text)],
       ['new', () => this.write('')],
@@ -58,7 +61,9 @@ export class Writer {
     });
     document.addEventListener('keydown', (event) => {
       const { key, ctrlKey, metaKey, isComposing } = event;
-      if (key === 'Enter' && (ctrlKey || metaKey) && !isComposing) this.form.requestSubmit();
+      if (key === 'Enter' && (ctrlKey || metaKey) && !isComposing) {
+        this.form.requestSubmit();
+      }
       if (key === 'Escape' && this.view.state === 'generating') this.abort.abort();
     });
   }
@@ -72,7 +77,6 @@ export class Writer {
     this.engine = engine;
     this.status.textContent = 'Ready';
     this.view.go('writing');
-    this.showFacts();
   }
 
   /**
@@ -108,12 +112,13 @@ export class Writer {
    */
   async run(text, promptOf) {
     const engine = this.engine;
-    const settings = readSettings(this.form);
+    const settings = readSettings(this.settings);
     if (!engine || !settings) return;
     if (text !== null) this.sheet.begin(text);
     this.failure.hide();
     this.abort = new AbortController();
     this.status.textContent = 'Writing…';
+    this.sheet.output.ariaBusy = 'true'; // screen readers wait for the whole text
     this.view.go('generating');
     try {
       const request = { ...settings, prompt: await promptOf(engine), signal: this.abort.signal };
@@ -123,7 +128,7 @@ export class Writer {
         this.drawPace();
       });
       this.finish(last.choices[0].finish_reason === 'stop' ? 'ended' : 'reading', summary(last));
-      this.showFacts();
+      this.panel.refresh();
     } catch (error) {
       this.finish('reading', '');
       this.fail(error);
@@ -136,6 +141,7 @@ export class Writer {
    */
   finish(state, status) {
     this.sheet.flush();
+    this.sheet.output.ariaBusy = 'false';
     this.rate.textContent = '';
     this.status.textContent = status;
     this.view.go(state);
@@ -148,14 +154,10 @@ export class Writer {
       this.failure.show(error, () => this.form.requestSubmit());
     } else {
       this.engine = null;
+      this.panel.take(null);
       this.write(this.sheet.text);
       this.view.go('unloaded');
       this.failure.show(error, this.reload);
     }
-  }
-
-  async showFacts() {
-    const stats = await this.engine?.stats();
-    if (stats) describe(element('stats', HTMLElement), deviceFacts(stats));
   }
 }
