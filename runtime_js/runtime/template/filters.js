@@ -104,11 +104,11 @@ const some = (budget, value) => truth(value) ? Array.from(iterate(budget, value)
 const choose = (keep, byAttribute) => (value, args, budget) => {
   if (byAttribute && !args.length) fail('Missing parameter for attribute name');
   const [attribute, name, ...rest] = byAttribute ? args : [null, ...args];
-  return new Lazy(
+  return new Lazy(() =>
     some(budget, value).filter((item) => {
       const subject = byAttribute ? follow(budget, item, attribute) : item;
       return keep === (name === undefined ? truth(subject) : test(budget, name, subject, rest));
-    }),
+    })
   );
 };
 
@@ -129,18 +129,19 @@ export const FILTERS = {
     if (n === undefined) return fail(`bad operand type for abs(): '${typeName(value)}'`);
     return isInt(value) ? Math.abs(n) : new Float(Math.abs(n));
   },
-  batch: (value, [count, fill = null], budget) => {
-    const size = toInt(count);
-    const all = Array.from(iterate(budget, value));
-    /** @type {Value[][]} */
-    const rows = [];
-    if (size < 1) fail('batch needs a size of 1 or more');
-    for (let i = 0; i < all.length; i += size) rows.push(all.slice(i, i + size));
-    const last = rows.at(-1);
-    budget.room(32 * size);
-    if (last && fill !== null) { while (last.length < size) last.push(fill); }
-    return new Lazy(rows);
-  },
+  batch: (value, [count, fill = null], budget) =>
+    new Lazy(() => {
+      const size = toInt(count);
+      const all = Array.from(iterate(budget, value));
+      /** @type {Value[][]} */
+      const rows = [];
+      if (size < 1) fail('batch needs a size of 1 or more');
+      for (let i = 0; i < all.length; i += size) rows.push(all.slice(i, i + size));
+      const last = rows.at(-1);
+      budget.room(32 * size);
+      if (last && fill !== null) { while (last.length < size) last.push(fill); }
+      return rows;
+    }),
   capitalize: texts(capitalize),
   count: length,
   d: fallback,
@@ -155,7 +156,7 @@ export const FILTERS = {
     return sort(budget, pairs, key, reverse);
   },
   first: (value, _, budget) => {
-    if (value instanceof Lazy && value.items.length) return value.items.shift();
+    if (value instanceof Lazy && value.items().length) return value.items().shift();
     const [item] = iterate(budget, value);
     return item === undefined ? new Undefined('No first item, sequence was empty.') : item;
   },
@@ -184,12 +185,13 @@ export const FILTERS = {
     return budget.text((flag(first) ? margin : '') + [head, ...more].join('\n'));
   },
   int: (value, [other = 0]) => isInt(value) ? Number(value) : toInteger(value, other),
-  items: (value, _, budget) => {
-    if (value instanceof Undefined) return new Lazy([]);
-    if (!(value instanceof Map)) fail('Can only get item pairs from a mapping.');
-    budget.spend(value.size);
-    return new Lazy(Array.from(value, (pair) => Tuple.from(pair)));
-  },
+  items: (value, _, budget) =>
+    new Lazy(() => {
+      if (value instanceof Undefined) return [];
+      if (!(value instanceof Map)) fail('Can only get item pairs from a mapping.');
+      budget.spend(value.size);
+      return Array.from(value, (pair) => Tuple.from(pair));
+    }),
   join: (value, [d = '', attribute], budget) => {
     const all = Array.from(
       iterate(budget, value),
@@ -212,13 +214,13 @@ export const FILTERS = {
   list: (value, _, budget) => Array.from(iterate(budget, value)),
   lower: texts((text) => text.toLowerCase()),
   map: (value, [name, ...args], budget) =>
-    new Lazy(some(budget, value).map((item) => filter(budget, name, item, args))),
+    new Lazy(() => some(budget, value).map((item) => filter(budget, name, item, args))),
   map_attribute: (value, [attribute, other = null], budget) =>
-    new Lazy(
+    new Lazy(() =>
       some(budget, value).map((item) => {
         const found = follow(budget, item, attribute);
         return found instanceof Undefined && other !== null ? other : found;
-      }),
+      })
     ),
   max: extreme(-1),
   min: extreme(1),
@@ -233,7 +235,7 @@ export const FILTERS = {
     const text = plain(value);
     if (typeof text === 'string') return chars(budget.text(text)).reverse().join('');
     const items = Array.from(iterate(budget, value)).reverse();
-    return value instanceof Lazy ? items : new Lazy(items);
+    return value instanceof Lazy ? items : new Lazy(() => items);
   },
   safe: (value, _, budget) => new Markup(toText(budget, value)),
   select: choose(true, false),
@@ -267,17 +269,16 @@ export const FILTERS = {
     });
   },
   trim: (value, [set], budget) => remark(value, strip(budget.text(toText(budget, value)), set, 3)),
-  unique: (value, [sensitive, attribute], budget) => {
-    const seen = new Set();
-    const key = keyed(budget, attribute, sensitive);
-    return new Lazy(
-      Array.from(iterate(budget, value)).filter((item) => {
+  unique: (value, [sensitive, attribute], budget) =>
+    new Lazy(() => {
+      const seen = new Set();
+      const key = keyed(budget, attribute, sensitive);
+      return Array.from(iterate(budget, value)).filter((item) => {
         const found = keyOf(key(item));
         if (found === undefined) fail(`unique: unhashable type: '${typeName(item)}'`);
         return !seen.has(found) && seen.add(found);
-      }),
-    );
-  },
+      });
+    }),
   upper: texts((text) => text.toUpperCase()),
 };
 

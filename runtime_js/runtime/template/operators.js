@@ -127,7 +127,8 @@ export function percent(budget, text, value) {
     }
     return String(int(Math.trunc(Number(number))));
   });
-  const ignored = value instanceof Map || Array.isArray(value) && !(value instanceof Tuple);
+  const ignored = value instanceof Map || value instanceof Undefined ||
+    Array.isArray(value) && !(value instanceof Tuple);
   if (next < args.length && !ignored) fail('not all arguments converted during string formatting');
   return budget.text(result);
 }

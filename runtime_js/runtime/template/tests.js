@@ -3,7 +3,7 @@
 import { isLower, isUpper } from './methods.js';
 import { binary, compare, equal } from './operators.js';
 import { toText } from './print.js';
-import { asNumber, Callable, fail, Float, isIterable, plain, Undefined } from './values.js';
+import { asNumber, Callable, fail, Float, isIterable, Loop, plain, Undefined } from './values.js';
 
 /** @import { Budget, Value } from './values.js' */
 /** @import { Filter } from './filters.js' */
@@ -20,7 +20,8 @@ const [eq, ne, lt, le, gt, ge] = ['==', '!=', '<', '<=', '>', '>='].map(compared
 /** @type {Record<string, Filter>} */
 export const TESTS = {
   boolean: (value) => typeof value === 'boolean',
-  callable: (value) => value instanceof Callable,
+  callable: (value) =>
+    value instanceof Callable || value instanceof Undefined || value instanceof Loop,
   defined: (value) => !(value instanceof Undefined),
   divisibleby: (value, [by], budget) => equal(budget, rest(budget, value, by), 0),
   even: (value, _, budget) => equal(budget, rest(budget, value, 2), 0),

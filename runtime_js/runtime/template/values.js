@@ -87,11 +87,22 @@ export class View {
   }
 }
 
-/** A generator or iterator: always true, and empty once it was read. */
+/** A generator or iterator: always true, made when it is first read, and empty after that. */
 export class Lazy {
-  /** @param {Value[]} items */
-  constructor(items) {
-    this.items = items;
+  /** @param {() => Value[]} make */
+  constructor(make) {
+    /** @type {(() => Value[]) | null} */
+    this.make = make;
+    /** @type {Value[]} */
+    this.left = [];
+  }
+
+  /** @returns {Value[]} what is left; whoever reads an item takes it out */
+  items() {
+    const { make } = this;
+    this.make = null;
+    if (make) this.left = make();
+    return this.left;
   }
 }
 
@@ -214,7 +225,7 @@ function itemsOf(value) {
   if (value instanceof Map) return [...value.keys()];
   if (value instanceof View) return value.items;
   if (value instanceof Undefined) return [];
-  if (value instanceof Lazy) return value.items.splice(0);
+  if (value instanceof Lazy) return value.items().splice(0);
   return fail(`'${typeName(value)}' object is not iterable`);
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import json
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -55,7 +57,9 @@ def template_of(text: str) -> Template:
     )
     environment.filters["tojson"] = _tojson
     environment.filters["from_json"] = json.loads
-    return environment.from_string(text)
+    with warnings.catch_warnings():  # of code such as `1[0]`
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return environment.from_string(text)
 
 
 def render_reference(text: str, conversation: Conversation) -> str:
@@ -71,7 +75,8 @@ def render_reference(text: str, conversation: Conversation) -> str:
         return time.strftime(format)
 
     functions = {"raise_exception": raise_exception, "strftime_now": strftime_now}
-    return template_of(text).render(functions | values)
+    # A copy: Jinja2's own filters may change a list (`indent` adds to it in place).
+    return template_of(text).render(functions | copy.deepcopy(values))
 
 
 @pytest.fixture(scope="session")

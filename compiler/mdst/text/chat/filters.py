@@ -33,14 +33,17 @@ def run_filter(budget: Budget, name: str, value: Value, args: Sequence[Value]) -
 
 
 def _batch(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
-    size, fill = to_int(args[0]), given(args, 1)
-    items = list(iterate(budget, value))
-    if size < 1:
-        fail("batch needs a size of 1 or more")
-    budget.room(32 * size)
-    rows = [items[i : i + size] for i in range(0, len(items), size)]
-    if rows and fill is not None:
-        rows[-1] += [fill] * (size - len(rows[-1]))
+    def rows() -> list[Value]:
+        size, fill = to_int(args[0]), given(args, 1)
+        items = list(iterate(budget, value))
+        if size < 1:
+            fail("batch needs a size of 1 or more")
+        budget.room(32 * size)
+        rows = [items[i : i + size] for i in range(0, len(items), size)]
+        if rows and fill is not None:
+            rows[-1] += [fill] * (size - len(rows[-1]))
+        return rows
+
     return Lazy(rows)
 
 
@@ -113,8 +116,8 @@ def _extreme(greatest: bool) -> Filter:
 
 
 def _first(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
-    if isinstance(value, Lazy) and value.items:
-        return value.items.pop(0)
+    if isinstance(value, Lazy) and value.items():
+        return value.items().pop(0)
     items = iterate(budget, value)
     return items[0] if items else Undefined("No first item, sequence was empty.")
 
@@ -127,12 +130,15 @@ def _last(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
 
 
 def _items(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
-    if isinstance(value, Undefined):
-        return Lazy([])
-    if not isinstance(value, dict):
-        fail("Can only get item pairs from a mapping.")
-    budget.spend(len(value))
-    return Lazy(list(value.items()))
+    def pairs() -> list[Value]:
+        if isinstance(value, Undefined):
+            return []
+        if not isinstance(value, dict):
+            fail("Can only get item pairs from a mapping.")
+        budget.spend(len(value))
+        return list(value.items())
+
+    return Lazy(pairs)
 
 
 def _join(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
@@ -157,13 +163,18 @@ def _some(budget: Budget, value: Value) -> Sequence[Value]:
 
 
 def _map(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
-    return Lazy([run_filter(budget, args[0], item, args[1:]) for item in _some(budget, value)])
+    name, rest = args[0], args[1:]
+    return Lazy(lambda: [run_filter(budget, name, item, rest) for item in _some(budget, value)])
 
 
 def _map_attribute(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
     other = given(args, 1)
-    found = [follow(budget, item, args[0]) for item in _some(budget, value)]
-    return Lazy([other if isinstance(f, Undefined) and other is not None else f for f in found])
+
+    def one(item: Value) -> Value:
+        found = follow(budget, item, args[0])
+        return other if isinstance(found, Undefined) and other is not None else found
+
+    return Lazy(lambda: [one(item) for item in _some(budget, value)])
 
 
 def _choose(keep: bool, by_attribute: bool) -> Filter:
@@ -177,7 +188,7 @@ def _choose(keep: bool, by_attribute: bool) -> Filter:
                 truth(subject) if name is None else run_test(budget, name, subject, rest)
             )
 
-        return Lazy([item for item in _some(budget, value) if chosen(item)])
+        return Lazy(lambda: [item for item in _some(budget, value) if chosen(item)])
 
     return run
 
@@ -187,7 +198,7 @@ def _reverse(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
     if isinstance(text, str):
         return budget.text(text)[::-1]
     items = list(iterate(budget, value))[::-1]
-    return items if isinstance(value, Lazy) else Lazy(items)
+    return items if isinstance(value, Lazy) else Lazy(lambda: items)
 
 
 def _sum(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
@@ -202,13 +213,17 @@ def _sum(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
 
 def _unique(budget: Budget, value: Value, args: Sequence[Value]) -> Value:
     key = _key(budget, given(args, 1), is_set(args, 0))
-    seen: dict[Value, Value] = {}
-    for item in iterate(budget, value):
-        found = plain(key(item))
-        if not hashable(found):
-            fail(f"unique: unhashable type: '{type_name(item)}'")
-        seen.setdefault(found, item)
-    return Lazy(list(seen.values()))
+
+    def firsts() -> list[Value]:
+        seen: dict[Value, Value] = {}
+        for item in iterate(budget, value):
+            found = plain(key(item))
+            if not hashable(found):
+                fail(f"unique: unhashable type: '{type_name(item)}'")
+            seen.setdefault(found, item)
+        return list(seen.values())
+
+    return Lazy(firsts)
 
 
 _FILTERS: Mapping[str, Filter] = {

@@ -120,7 +120,7 @@ def percent(budget: Budget, text: str, value: Value) -> str:
         return str(checked(int(arg)))
 
     result = _PERCENT.sub(field, budget.text(text))
-    if args and not isinstance(value, (dict, list, range)):
+    if args and not isinstance(value, (dict, list, range, Undefined)):
         fail("not all arguments converted during string formatting")
     return budget.text(result)
 

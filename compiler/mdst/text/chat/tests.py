@@ -9,6 +9,7 @@ from .printing import to_text
 from .values import (
     Budget,
     Callee,
+    Loop,
     Undefined,
     Value,
     is_iterable,
@@ -39,7 +40,7 @@ def _sequence(budget: Budget, value: Value, args: Sequence[Value]) -> bool:
 
 _TESTS: Mapping[str, Test] = {
     "boolean": lambda budget, value, args: isinstance(value, bool),
-    "callable": lambda budget, value, args: isinstance(value, Callee),
+    "callable": lambda budget, value, args: isinstance(value, (Callee, Undefined, Loop)),
     "defined": lambda budget, value, args: not isinstance(value, Undefined),
     "divisibleby": lambda budget, value, args: equal(
         budget, binary(budget, "%", value, args[0]), 0

@@ -90,14 +90,26 @@ class View:
     items: list[Value]
 
 
-@dataclass(slots=True, eq=False)
 class Lazy:
-    """A generator or iterator: always true, and empty once it was read."""
+    """A generator or iterator: always true, made when it is first read, and empty after that."""
 
-    items: list[Value]
+    __slots__ = ("_items", "_make")
+
+    def __init__(self, make: Callable[[], list[Value]]) -> None:
+        self._make: Callable[[], list[Value]] | None = make
+        self._items: list[Value] = []
+
+    def items(self) -> list[Value]:
+        """What is left; whoever reads an item takes it out."""
+        make, self._make = self._make, None
+        if make is not None:
+            self._items = make()
+        return self._items
 
     def take(self) -> list[Value]:
-        taken, self.items = self.items, []
+        """All that is left."""
+        taken = self.items()
+        self._items = []
         return taken
 
 
