@@ -32,9 +32,9 @@ export class Matcher {
     return this.#state.accepts;
   }
 
-  /** Whether nothing may follow but the end. */
+  /** Whether nothing may follow but the end: the value is closed, or the tokens are used up. */
   get mustEnd() {
-    return this.#ended || (this.done && this.#state.cells.length === 1);
+    return this.#ended || (this.done && (this.#left <= 0 || this.#state.cells.length === 1));
   }
 
   /** Tokens that are always enough to complete the text. */

@@ -119,6 +119,16 @@ Deno.test('masks are what accept takes, and end tokens come when the value is co
   assertEquals(idsOf(matcher.mask()), table.endIds);
 });
 
+Deno.test('a complete value must end when its tokens are used up', () => {
+  const table = byteTable();
+  const matcher = constrain(compileSchema({ type: 'integer' }), table).matcher({ budget: 2 });
+  matcher.accept(49);
+  assert(matcher.done && !matcher.mustEnd);
+  matcher.accept(50);
+  assert(matcher.mustEnd);
+  assertEquals(idsOf(matcher.mask()), table.endIds);
+});
+
 Deno.test('a budget closes what is open; one that is too small takes the shortest way', () => {
   const table = byteTable(['","']);
   const constraint = constrain(compileSchema({ type: 'array', items: { type: 'string' } }), table);

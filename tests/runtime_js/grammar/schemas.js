@@ -1,8 +1,4 @@
-/**
- * Random JSON schemas, values that fit them, and an independent judge of both.
- *
- * `deno run schemas.js COUNT SEED` prints a JSON list of schemas.
- */
+/** Random JSON schemas, values that fit them, and an independent judge of both. */
 
 /** @typedef {{ [keyword: string]: any }} Schema */
 
@@ -296,10 +292,4 @@ function isOfType(value, type) {
   if (type === 'array') return Array.isArray(value);
   if (type === 'integer') return Number.isInteger(value);
   return typeof value === type && value !== null && !Array.isArray(value);
-}
-
-if (import.meta.main) {
-  const [count, seed] = Deno.args.map(Number);
-  const generator = new Generator(seed);
-  console.log(JSON.stringify(Array.from({ length: count }, () => generator.schema())));
 }
