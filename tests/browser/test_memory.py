@@ -117,3 +117,38 @@ def test_workers_end_with_their_engines(
     page.evaluate("failure(() => start({ tier: 'none' }))")
     page.wait_for_timeout(200)
     assert len(page.workers) == 1
+
+
+def test_javascript_holds_three_files_at_most(
+    compiled: Callable[..., Bundle],
+    tiny_model: Callable[..., Path],
+    hollow: Callable[..., Path],
+    serve: Callable[..., str],
+    open_page: Callable[..., Page],
+) -> None:
+    """While a model is loaded, from the network and then from what was kept."""
+    size = 1 << 20
+    model = tiny_model(embedding=256, ff=4096)
+    bundle = compiled(model, kv="f32", context=32, chunk=8, shard_size=size)
+    assert sum(shard.size for shard, _ in bundle.shards()) > 5 * size
+    page = open_page(serve(hollow(bundle)))
+    page.evaluate("runtime()")
+    session = page.context.new_cdp_session(page)
+
+    def live_bytes() -> int:
+        """Of array buffers, after what is unused went."""
+        session.send("HeapProfiler.collectGarbage")
+        return int(session.send("Runtime.getHeapUsage")["backingStorageSize"])
+
+    before = live_bytes()
+    for cached in (False, True):
+        script = """void (globalThis.most = start({ worker: false }).then(({ load }) => load))"""
+        page.evaluate(script)
+        found = []
+        while page.evaluate("Promise.race([most, 0])") == 0:
+            found.append(live_bytes())
+        assert (page.evaluate("most")["cached_bytes"] > 0) is cached
+        assert len(found) > 1
+        assert 2 * size < max(found) - before < 3 * size + size // 4, (cached, found)
+        page.evaluate("engines.main.unload()")
+        page.evaluate("delete engines.main; delete globalThis.most")
