@@ -11,6 +11,7 @@ import { MdstError, throwIfAborted } from './errors.js';
 
 const TRIES = 4;
 const FIRST_PAUSE = 500; // milliseconds; doubles from try to try
+const PIECE = 1 << 18; // bytes read at once
 const SILENCE = 30_000; // milliseconds without a byte until a try counts as failed
 
 /**
@@ -72,16 +73,15 @@ class Arrival {
 
   /** @param {ReadableStream<Uint8Array>} stream */
   async take(stream) {
-    const reader = stream.getReader();
+    const read = piecesOf(stream);
     while (this.length <= this.into.length) {
-      const { done, value } = await withinSilence(reader.read());
-      if (done) return;
+      const value = await withinSilence(read());
+      if (value === null) return;
       const piece = value.subarray(0, this.into.length - this.length);
       this.into.set(piece, this.length);
       this.length += value.length;
       this.onBytes(piece.length);
     }
-    reader.cancel().catch(() => {}); // there is too much
   }
 
   /** @param {string} hash @returns {Promise<string | null>} what is wrong */
@@ -130,6 +130,26 @@ async function answer(url, init) {
   if (response.ok) return response;
   const { status } = response;
   throw Object.assign(new Error(`the server answered ${status}`), { status });
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} stream
+ * @returns {() => Promise<Uint8Array | null>} gives piece after piece, in the same memory where
+ *   the browser can do that; null at the end
+ */
+function piecesOf(stream) {
+  try {
+    const reader = stream.getReader({ mode: 'byob' });
+    let memory = new ArrayBuffer(PIECE);
+    return async () => {
+      const { done, value } = await reader.read(new Uint8Array(memory));
+      if (value) memory = value.buffer;
+      return done ? null : value;
+    };
+  } catch { // no stream of bytes
+    const reader = stream.getReader();
+    return async () => (await reader.read()).value ?? null;
+  }
 }
 
 /** @param {Response} response */

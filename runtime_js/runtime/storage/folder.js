@@ -140,14 +140,8 @@ async function openSync(handle, mode) {
 async function readSlowly(handle, into) {
   const file = await handle.getFile();
   if (file.size !== into.length) return false;
-  let length = 0;
-  const reader = file.stream().getReader(); // in pieces: memory is for files that are on their way
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return length === into.length;
-    into.set(value, length);
-    length += value.length;
-  }
+  into.set(new Uint8Array(await file.arrayBuffer()));
+  return true;
 }
 
 /** @param {FileSystemFileHandle} handle @param {Bytes} bytes */
