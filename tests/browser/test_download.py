@@ -159,7 +159,11 @@ def test_three_files_in_memory_at_most(page: Page, names: list[str]) -> None:
     held: list[Route] = []
     page.route(SHARDS, lambda route: held.append(route))
     page.evaluate("void (globalThis.loading = start())")
-    page.wait_for_timeout(1500)
+    for _ in range(600):
+        if len(held) >= 3:
+            break
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(500)
     assert len(held) == 3
     last, other = held[2], held[1]
     last.continue_()

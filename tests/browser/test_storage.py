@@ -247,8 +247,11 @@ def test_a_tab_that_is_closed_while_it_downloads(page: Page, names: list[str]) -
     tab = another_tab(page)
     tab.route("**/weights/*.bin", lambda route: held.append(route))
     tab.evaluate("void (globalThis.loading = start().catch(() => {}))")
-    while len(held) < 3:
-        tab.wait_for_timeout(20)
+    for _ in range(600):
+        if len(held) == 3:
+            break
+        tab.wait_for_timeout(50)
+    assert len(held) == 3
     page.evaluate("void (globalThis.loading = start())")
     page.wait_for_timeout(300)
     tab.close()
