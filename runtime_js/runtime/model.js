@@ -50,8 +50,11 @@ export class Model {
     this.row = manifest.views[manifest.logits];
     this.stateBytes = stateSize(manifest.state);
     this.outcomeBytes = this.stateBytes + 4 * this.mostSteps;
-    /** @type {GPUBuffer[]} for reading back, not in use now */
-    this.free = [];
+    /** For reading back, not in use now. */
+    this.free = Array.from(
+      { length: IN_FLIGHT + 1 },
+      () => device.readbackBuffer(this.outcomeBytes),
+    );
     /** @type {Record<string, number | number[]>} fields of the state of the text */
     this.fields = {};
     /** Where the next token that is drawn will stand, and how many stand before it that were. */
