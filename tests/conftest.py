@@ -17,7 +17,7 @@ from gguf.gguf_writer import GGUFWriter
 from gguf.quants import dequantize, quantize
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS, Tier
+from mdst.codegen.tiers import FLOAT_TIERS, TIERS, Tier
 from mdst.compile import compile_model
 from mdst.errors import UnsupportedError
 from mdst.gguf import read_gguf
@@ -49,7 +49,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.fixture(scope="session", params=TIERS)
+@pytest.fixture(scope="session", params=FLOAT_TIERS)
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """A GPU device of each tier; skips where there is no adapter."""
     try:

@@ -27,7 +27,7 @@ PARTS = {
     "gguf": set[str](),
     "graph": {"quant"},
     "models": {"graph", "gguf", "rope"},
-    "passes": {"graph"},
+    "passes": {"graph", "quant"},
     "schedule": {"graph", "quant"},
     "programs": {"codegen", "graph", "passes", "schedule"},
     "summary": {"bundle"},

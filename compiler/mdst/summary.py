@@ -36,7 +36,7 @@ class Summary:
     @property
     def dispatches(self) -> int:
         """Dispatches per generated token."""
-        decode = (p for p in self.manifest.tiers[-1].programs if p.name == "decode")
+        decode = (p for p in self.manifest.tiers[-1].programs if p.phase == "decode")
         return len(next(decode).steps)
 
     @property

@@ -68,11 +68,13 @@ export function describe(adapter) {
 
 /**
  * @param {Manifest} manifest
- * @returns {Record<string, number>} the device limits that a bundle needs; WebGPU gives no device
- *   less than its defaults, whatever is asked for
+ * @param {Tier} [tier]
+ * @returns {Record<string, number>} the device limits that a bundle, or one tier of it, needs;
+ *   WebGPU gives no device less than its defaults, whatever is asked for
  */
-export function neededLimits(manifest) {
-  return { ...LEAST, ...manifest.limits };
+export function neededLimits(manifest, tier) {
+  const more = tier?.limits.map(({ name, least }) => [name, least]) ?? [];
+  return { ...LEAST, ...manifest.limits, ...Object.fromEntries(more) };
 }
 
 /**
@@ -111,7 +113,12 @@ function noAdapter() {
 /** @param {Manifest} manifest @param {string} [wanted] @returns {Problem} */
 function noTier(manifest, wanted) {
   const tier = manifest.tiers.find(({ name }) => name === wanted) ?? manifest.tiers[0];
-  const needed = tier.features.join(', ');
+  const needed = [
+    ...tier.features,
+    ...tier.language,
+    ...(tier.subgroup_size === null ? [] : [`subgroups of ${tier.subgroup_size} lanes`]),
+    ...tier.limits.map(({ name, least }) => `${name} ${least}`),
+  ].join(', ');
   const message = `the GPU lacks ${needed}, which the kernels of tier ${tier.name} need`;
   return { what: 'features', needed, found: 'none', message };
 }
@@ -120,7 +127,7 @@ function noTier(manifest, wanted) {
  * @param {Manifest} manifest
  * @param {GPUAdapter} adapter
  * @param {string} [wanted]
- * @returns {Tier[]} the tiers that the adapter has the features of, best first
+ * @returns {Tier[]} the tiers that the adapter has all needs of, best first
  * @throws {MdstError} 'invalid_request' when no tier has the wanted name
  */
 export function usableTiers(manifest, adapter, wanted) {
@@ -131,8 +138,19 @@ export function usableTiers(manifest, adapter, wanted) {
   }
   return manifest.tiers
     .filter((tier) => wanted === undefined || tier.name === wanted)
-    .filter((tier) => tier.features.every((feature) => adapter.features.has(feature)))
+    .filter((tier) => canRunTier(tier, adapter))
     .reverse();
+}
+
+/** @param {Tier} tier @param {GPUAdapter} adapter */
+function canRunTier({ features, language, subgroup_size: size, limits }, adapter) {
+  const { subgroupMinSize, subgroupMaxSize } =
+    /** @type {{ subgroupMinSize?: number, subgroupMaxSize?: number }} */ (adapter.info ?? {});
+  const found = /** @type {Record<string, any>} */ (adapter.limits);
+  return features.every((feature) => adapter.features.has(feature)) &&
+    language.every((extension) => navigator.gpu?.wgslLanguageFeatures?.has(extension)) &&
+    (size === null || (subgroupMinSize === size && subgroupMaxSize === size)) &&
+    limits.every(({ name, least }) => Number(found[name]) >= least);
 }
 
 /** @param {Problem[]} problems @returns {MdstError} */

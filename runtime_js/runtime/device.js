@@ -53,7 +53,7 @@ export class Device {
       const device = await adapter.requestDevice({
         label: 'mdst',
         requiredFeatures: /** @type {GPUFeatureName[]} */ ([...tier.features, ...clock]),
-        requiredLimits: neededLimits(manifest),
+        requiredLimits: neededLimits(manifest, tier),
       });
       return new Device(device);
     } catch (error) {

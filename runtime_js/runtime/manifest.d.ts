@@ -48,6 +48,12 @@ export interface View {
   size: number;
 }
 
+/** A device limit by its name in WebGPU, and the least that is enough. */
+export interface Limit {
+  name: string;
+  least: number;
+}
+
 /**
  * A compute shader by its name in the tier's WGSL file. `access` per binding: read or read_write.
  */
@@ -66,22 +72,30 @@ export interface Step {
 
 /**
  * Steps to dispatch in order for runs of up to `tokens` tokens. `phase` is prefill (of which there
- * may be several sizes), prefill_logits, decode, decode_logits or sample.
+ * may be several sizes), prefill_logits, decode, decode_logits or sample. It may run on tokens at
+ * positions below `reach` alone: of two programs of a phase, the one of less reach is the faster.
  */
 export interface Program {
   name: string;
   phase: string;
   tokens: number;
+  reach: number;
   steps: Step[];
 }
 
 /**
- * The kernels and programs for devices with `features` (names of WebGPU's GPUFeatureName). `wgsl`
- * holds all kernels, each after a line `//! kernel NAME`.
+ * The kernels and programs for devices with `features` (names of WebGPU's GPUFeatureName),
+ * extensions of the `language` (of wgslLanguageFeatures), subgroups of just `subgroup_size` lanes
+ * unless it is null, and these `limits` beside those of the bundle. `arithmetic`: float, or int8
+ * for activations rounded to 8 bits. `wgsl` holds all kernels, each after a line `//! kernel NAME`.
  */
 export interface Tier {
   name: string;
+  arithmetic: string;
   features: string[];
+  language: string[];
+  subgroup_size: number | null;
+  limits: Limit[];
   wgsl: string;
   kernels: KernelInfo[];
   programs: Program[];

@@ -9,7 +9,7 @@
 
 import { Cache } from './cache.js';
 import { Pace } from './pace.js';
-import { chunkFor, encode } from './programs.js';
+import { chunkFor, encode, reaching } from './programs.js';
 import { packState, readField, stateSize } from './state.js';
 
 const MOST_STEPS = 32; // decode steps in one submit
@@ -207,7 +207,7 @@ export class Model {
     const outcome =
       await (rows
         ? this.draw(decodeLogits, sample, repeat, true)
-        : this.draw(decode, [], repeat, false));
+        : this.draw(reaching(decode, this.next - 1 + repeat).steps, [], repeat, false));
     const now = performance.now();
     if (outcome.done === 0) this.decodePace.report(repeat, now - Math.max(started, this.ended));
     this.ended = now;

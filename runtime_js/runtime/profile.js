@@ -7,7 +7,7 @@
  * @import { Dispatch } from './programs.js'
  */
 
-import { encode } from './programs.js';
+import { encode, reaching } from './programs.js';
 
 const MAP_READ = 0x1; // GPUBufferUsage
 const COPY_SRC = 0x4;
@@ -41,8 +41,9 @@ export async function profileDecode(model) {
     counted: null,
     bias: null,
   });
-  const program = model.tier.programs.find(({ phase }) => phase === 'decode');
-  const steps = model.programs.decode.map((dispatch, i) => (
+  const { reach, steps: dispatches } = reaching(model.programs.decode, position + 1);
+  const program = model.tier.programs.find((one) => one.phase === 'decode' && one.reach === reach);
+  const steps = dispatches.map((dispatch, i) => (
     { label: program?.steps[i].label ?? '', dispatch }
   ));
   try {

@@ -13,10 +13,10 @@ import { MdstError } from './errors.js';
  * @typedef {{
  *   prefill: { tokens: number, steps: Dispatch[] }[],
  *   prefillLogits: Dispatch[],
- *   decode: Dispatch[],
+ *   decode: { reach: number, steps: Dispatch[] }[],
  *   decodeLogits: Dispatch[],
  *   sample: Dispatch[],
- * }} Programs `prefill` by growing number of tokens
+ * }} Programs `prefill` by growing number of tokens, `decode` by reach
  */
 
 /**
@@ -63,7 +63,10 @@ export function bindPrograms(device, manifest, tier, kernels, buffers) {
       .sort((a, b) => a.tokens - b.tokens)
       .map((program) => ({ tokens: program.tokens, steps: bind(program) })),
     prefillLogits: one('prefill_logits'),
-    decode: one('decode'),
+    decode: tier.programs
+      .filter((program) => program.phase === 'decode')
+      .sort((a, b) => a.reach - b.reach)
+      .map((program) => ({ reach: program.reach, steps: bind(program) })),
     decodeLogits: one('decode_logits'),
     sample: one('sample'),
   };
@@ -79,6 +82,18 @@ export function bindPrograms(device, manifest, tier, kernels, buffers) {
  */
 export function chunkFor(programs, tokens) {
   return programs.find((program) => program.tokens >= tokens) ?? programs[programs.length - 1];
+}
+
+/**
+ * The fastest of the programs that may run at all positions before `end`.
+ *
+ * @template {{ reach: number }} T
+ * @param {T[]} programs by growing reach
+ * @param {number} end
+ * @returns {T}
+ */
+export function reaching(programs, end) {
+  return programs.find((program) => program.reach >= end) ?? programs[programs.length - 1];
 }
 
 /**

@@ -236,7 +236,7 @@ export class Service {
       replaced: this.replaced,
       context: model.window,
       memory: memoryOf(model.manifest),
-      dispatches_per_token: model.programs.decode.length,
+      dispatches_per_token: model.programs.decode[0].steps.length,
       last: this.last,
     });
   }

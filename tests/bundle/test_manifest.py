@@ -34,12 +34,13 @@ def test_what_it_says(manifest: Manifest) -> None:
     assert manifest.format == FORMAT
     assert manifest.model.name == "tiny llama"
     assert (manifest.context.window, manifest.context.chunk) == (128, 128)
-    assert [tier.name for tier in manifest.tiers] == ["base", "subgroups"]
+    assert [tier.name for tier in manifest.tiers] == ["dp4a", "base", "subgroups", "dp4a32"]
     phases = [(p.name, p.phase, p.tokens) for p in manifest.tiers[0].programs]
     assert phases == [
         ("prefill_64", "prefill", 64),
         ("prefill_128", "prefill", 128),
         ("prefill_logits", "prefill_logits", 128),
+        ("decode_short", "decode", 1),
         ("decode", "decode", 1),
         ("decode_logits", "decode_logits", 1),
         ("sample", "sample", 1),
@@ -82,8 +83,9 @@ def test_every_missing_or_mistyped_field_is_refused(manifest: Manifest) -> None:
     for path in paths(asdict(manifest)):
         if path == ("weights_url",):
             continue
+        nullable = path[-1] == "subgroup_size"
         wrongs: tuple[Any, ...] = (None, True, 1.5, {}, "drop")
-        for wrong in wrongs:
+        for wrong in wrongs[nullable:]:
             data = json.loads(text)
             inner = data
             for key in path[:-1]:
@@ -108,8 +110,8 @@ def test_every_missing_or_mistyped_field_is_refused(manifest: Manifest) -> None:
         ("[]", "MANIFEST001"),
         ("null", "MANIFEST001"),
         ("{}", "MANIFEST001"),
-        ('{"format": 2}', "MANIFEST001"),
-        ('{"format": 1}', "MANIFEST002"),
+        ('{"format": 1}', "MANIFEST001"),
+        ('{"format": 2}', "MANIFEST002"),
     ],
 )
 def test_other_texts_are_refused(text: str, id: str) -> None:

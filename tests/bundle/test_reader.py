@@ -52,7 +52,9 @@ def test_kernels_are_in_the_manifests_order(bundle: Bundle) -> None:
 
 
 def test_an_unknown_tier_is_a_usage_error(bundle: Bundle) -> None:
-    with pytest.raises(UsageError, match=r"'nope' \(there are: base, subgroups\)") as error:
+    with pytest.raises(
+        UsageError, match=r"'nope' \(there are: dp4a, base, subgroups, dp4a32\)"
+    ) as error:
         bundle.tier("nope")
     assert error.value.id == "OPEN002"
 

@@ -14,7 +14,7 @@ import pytest
 
 from mdst.bundle.reader import Bundle
 from mdst.cli.run import command
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.hosts.host import Host, Request
 from mdst.hosts.wgpu_device import best_tier
 
@@ -66,9 +66,9 @@ def test_json_has_what_was_generated(run: Run) -> None:
     assert done.out == result["text"] + "\n"
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", FLOAT_TIERS)
 def test_hosts_and_tiers_are_chosen(run: Run, tier: str) -> None:
-    if best_tier(TIERS) not in TIERS[TIERS.index(tier) :]:
+    if best_tier(FLOAT_TIERS) not in FLOAT_TIERS[FLOAT_TIERS.index(tier) :]:
         pytest.skip("no GPU adapter for this tier")
     words = ("--tokens", "5,6,7", "--max-tokens", 9, "--seed", 3, "--ignore-eos", "--json")
     found = json.loads(run(*words, "--host", "wgpu", "--tier", tier).out)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mdst.codegen.kernel import KernelParams, Tier
+from mdst.codegen.kernel import KernelParams
 from mdst.codegen.kernels.attention_prefill import AttentionPrefill
 from mdst.codegen.kernels.attention_reduce import AttentionReduce
 from mdst.codegen.kernels.attention_split import AttentionSplit
@@ -17,6 +17,7 @@ from mdst.codegen.kernels.kv_cache import KvCache
 from mdst.codegen.kernels.qkv_rope import QkvRope
 from mdst.codegen.kernels.rms_norm import RmsNorm
 from mdst.codegen.templates import render
+from mdst.codegen.tiers import Tier
 from mdst.hosts.wgpu_device import Device
 from mdst.validate.case import Case, Expected
 from mdst.validate.cases import (

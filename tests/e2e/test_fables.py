@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.hosts.generate import generate
 from mdst.hosts.host import Host, Request
 from mdst.sampling import SamplingParams
@@ -45,7 +45,7 @@ def test_a_known_story(
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", FLOAT_TIERS)
 def test_hosts_tell_the_same_story(
     compiled: Compiled, host_of: HostOf, tier: str, name: str
 ) -> None:

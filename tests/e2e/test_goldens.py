@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.hosts.host import Host, Request
 
 Compiled = Callable[..., Bundle]
@@ -43,7 +43,7 @@ def golden_model(shared: Path) -> Callable[[str], tuple[Path, dict[str, npt.NDAr
 
 @pytest.mark.parametrize("kv", BOUND)
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("host_name", ["numpy", *TIERS, "wasm-base"])
+@pytest.mark.parametrize("host_name", ["numpy", *FLOAT_TIERS, "wasm-base"])
 def test_logits_are_those_of_llama_cpp(
     golden_model: Callable[[str], tuple[Path, dict[str, Array]]],
     compiled: Compiled,

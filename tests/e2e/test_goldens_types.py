@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.hosts.host import Host, Request
 
 Compiled = Callable[..., Bundle]
@@ -53,7 +53,7 @@ def agree(gpu: Host, numpy: Host, ids: list[int]) -> None:
 
 
 # Both tiers meet every family of types; the kernel tests run each type on both.
-GPU = [(name, TIERS[i % len(TIERS)]) for i, name in enumerate(MODELS)]
+GPU = [(name, FLOAT_TIERS[i % len(FLOAT_TIERS)]) for i, name in enumerate(MODELS)]
 
 
 @pytest.mark.parametrize(("name", "host_name"), [*((name, "numpy") for name in MODELS), *GPU])
@@ -72,7 +72,7 @@ def test_logits_are_those_of_llama_cpp(
     assert error(prefilled(host, prompt), golden["logits"][-1]) <= BOUND
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", FLOAT_TIERS)
 @pytest.mark.parametrize("type", ["F16", "BF16", "NVFP4"])
 def test_gpu_and_numpy_agree(
     tiny_model: TinyModel, compiled: Compiled, host_of: HostOf, type: str, tier: str
@@ -83,7 +83,7 @@ def test_gpu_and_numpy_agree(
     agree(gpu, numpy, [1, 299, 40, 7, 130])
 
 
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("tier", FLOAT_TIERS)
 @pytest.mark.parametrize("type", ["IQ1_M", "IQ3_S", "TQ1_0"])
 def test_slices(
     tiny_model: TinyModel, compiled: Compiled, host_of: HostOf, type: str, tier: str

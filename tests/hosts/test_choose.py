@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.errors import UnsupportedError, UsageError
 from mdst.hosts.choose import open_host
 from mdst.hosts.wgpu_device import best_tier
@@ -74,9 +74,9 @@ def test_wgpu_without_a_gpu_is_unsupported(bundle: Bundle, no_gpu: None) -> None
 
 
 @pytest.mark.parametrize("name", ["auto", "wgpu"])
-@pytest.mark.parametrize("tier", [None, *TIERS])
+@pytest.mark.parametrize("tier", [None, *FLOAT_TIERS])
 def test_the_best_tier_or_the_one_asked_for(bundle: Bundle, name: str, tier: str | None) -> None:
-    best = best_tier(TIERS)
+    best = best_tier(FLOAT_TIERS)
     if best is None or (tier == "subgroups" and best != tier):
         pytest.skip("no GPU adapter for this tier")
     host = open_host(bundle, name, tier, pytest.fail)
@@ -84,7 +84,7 @@ def test_the_best_tier_or_the_one_asked_for(bundle: Bundle, name: str, tier: str
 
 
 def test_an_unknown_tier_is_a_usage_error(bundle: Bundle) -> None:
-    if best_tier(TIERS) is None:
+    if best_tier(FLOAT_TIERS) is None:
         pytest.skip("no GPU adapter")
     with pytest.raises(UsageError, match="no tier 'nope'"):
         open_host(bundle, "wgpu", "nope", print)

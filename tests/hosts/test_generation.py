@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.hosts.generate import generate
 from mdst.hosts.host import END, FULL, Host, Request
 from mdst.sampling import SamplingParams
@@ -32,7 +32,7 @@ DRAWN = Request(
 )
 FILTERED = Request(SamplingParams(temperature=0.9, seed=2**40 + 3, top_k=40, top_p=0.9, min_p=0.02))
 REQUESTS = {"greedy": GREEDY, "drawn": DRAWN, "filtered": FILTERED}
-OTHERS = [*TIERS, "wasm-base", "wasm-base-threads-2"]
+OTHERS = [*FLOAT_TIERS, "wasm-base", "wasm-base-threads-2"]
 HOSTS = ["numpy", *OTHERS]
 PROMPT = [int(id) for id in np.random.default_rng(3).integers(0, 300, 11)]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.errors import UsageError
 from mdst.hosts.host import Host, Request
 from mdst.hosts.numpy_host import NumpyHost
@@ -19,8 +19,8 @@ from mdst.hosts.numpy_host import NumpyHost
 Compiled = Callable[..., Bundle]
 TinyModel = Callable[..., Path]
 HostOf = Callable[[Bundle, str], Host]
-OTHERS = [*TIERS, "wasm-base", "wasm-base-threads-2"]
-EXACT = {tier: 1e-10 for tier in TIERS} | {"wasm-base": 1e-6, "wasm-base-threads-2": 1e-6}
+OTHERS = [*FLOAT_TIERS, "wasm-base", "wasm-base-threads-2"]
+EXACT = {tier: 1e-10 for tier in FLOAT_TIERS} | {"wasm-base": 1e-6, "wasm-base-threads-2": 1e-6}
 """Bounds for float32 caches: WASM keeps activations as 16-bit integers."""
 Logits = npt.NDArray[np.float32]
 

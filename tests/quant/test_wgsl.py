@@ -13,8 +13,9 @@ import pytest
 from gguf.constants import GGMLQuantizationType
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mdst.codegen.kernel import Binding, Grid, Kernel, KernelParams, Tier
+from mdst.codegen.kernel import Binding, Grid, Kernel, KernelParams
 from mdst.codegen.part import Part
+from mdst.codegen.tiers import Tier
 from mdst.hosts.wgpu_device import Device
 from mdst.quant.block import Format
 from mdst.quant.decode import decode

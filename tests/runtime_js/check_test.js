@@ -7,13 +7,29 @@ const MIB = 2 ** 20;
 const MANIFEST = {
   limits: { maxBufferSize: 300 * MIB, maxStorageBufferBindingSize: 100 * MIB },
   tiers: [
-    { name: 'base', features: [] },
-    { name: 'subgroups', features: ['subgroups'] },
+    tier('base'),
+    tier('subgroups', { features: ['subgroups'] }),
+    tier('of32', {
+      subgroup_size: 32,
+      limits: [{ name: 'maxComputeWorkgroupSizeX', least: 1024 }],
+    }),
+    tier('spoken', { language: ['a_dialect'] }),
   ],
 };
 
-/** @param {Record<string, number>} limits @param {string[]} features @returns {any} */
-const adapter = (limits = {}, features = []) => ({
+/** @param {string} name @param {object} [needs] */
+function tier(name, needs) {
+  return { name, features: [], language: [], subgroup_size: null, limits: [], ...needs };
+}
+
+/**
+ * @param {Record<string, number>} limits
+ * @param {string[]} features
+ * @param {object} info
+ * @returns {any}
+ */
+const adapter = (limits = {}, features = [], info = {}) => ({
+  info,
   limits: { ...neededLimits(MANIFEST), ...limits },
   features: new Set(features),
 });
@@ -53,4 +69,18 @@ Deno.test('the best tier comes first; one that is asked for must be there', asyn
   assertEquals(names(['subgroups'], 'base'), ['base']);
   await assertFails(() => names([], 'fast'), 'invalid_request');
   assertEquals(findProblems(MANIFEST, adapter(), 'subgroups')[0].needed, 'subgroups');
+});
+
+Deno.test('a tier of whole subgroups needs them, and its limits', () => {
+  const names = (/** @type {number} */ size, /** @type {number} */ lanes) =>
+    usableTiers(
+      MANIFEST,
+      adapter({ maxComputeWorkgroupSizeX: lanes }, [], {
+        subgroupMinSize: size,
+        subgroupMaxSize: 32,
+      }),
+    ).map((tier) => tier.name);
+  assertEquals(names(32, 1024), ['of32', 'base']);
+  assertEquals(names(16, 1024), ['base']);
+  assertEquals(names(32, 256), ['base']);
 });

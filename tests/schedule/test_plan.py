@@ -79,7 +79,10 @@ def test_slices_write_every_column_once(plan_of: PlanOf, name: str) -> None:
                 continue
             gated = dispatch.params.glu is not None  # type: ignore[attr-defined]
             count = parts[0].rows if gated else sum(part.rows for part in parts)
-            rows.setdefault((dispatch.label, 0), []).append((dispatch.views[-1].offset, count))
+            names = [binding.name for binding in dispatch.params.bindings]
+            if "out" in names:
+                offset = dispatch.views[names.index("out")].offset
+                rows.setdefault((dispatch.label, 0), []).append((offset, count))
         for (label, _), found in rows.items():
             start, total = found[0][0], 0
             for offset, count in found:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from mdst.bundle.reader import Bundle
-from mdst.codegen.kernel import TIERS
+from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.compile import compile_model
 from mdst.errors import InternalError, UnsupportedError
 from mdst.hosts.wgpu_device import best_tier
@@ -53,7 +53,7 @@ class Notes(Reporter):
 
 @pytest.fixture
 def gpu() -> None:
-    if best_tier(TIERS) is None:
+    if best_tier(FLOAT_TIERS) is None:
         pytest.skip("no GPU adapter")
 
 
@@ -74,7 +74,7 @@ def test_a_compile_checks_kernels_and_model(
     summary = compile_model(tiny_model(), tmp_path / "out", Options(), notes)
     assert notes.phases == ["checking kernels", "packing weights", "checking the whole model"]
     kernels, models = summary.checked[: len(summary.checked) // 2], summary.checked[-1]
-    assert re.fullmatch(r"\d+ kernels of tier base on .+", kernels[0])
+    assert re.fullmatch(r"\d+ kernels of tier dp4a on .+", kernels[0])
     assert re.fullmatch(r"logits in tier \w+ within \S+ of numpy's \(NMSE\)", models)
     assert -256 < notes.units <= 0
     # Results stay outside of the bundle.
@@ -110,15 +110,16 @@ def test_no_gpu_is_an_error_where_one_is_required(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_tier_that_is_not_here_is_warned_of(
+def test_a_tier_that_is_not_here_is_told(
     tiny_model: TinyModel, tmp_path: Path, gpu: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features = {"base": (), "subgroups": ("no-such-feature",)}
-    monkeypatch.setattr("mdst.hosts.wgpu_device.FEATURES", features)
+    features = {"subgroups": "no-such-feature"}
+    monkeypatch.setattr("mdst.hosts.wgpu_device._FEATURES", features)
     notes = Notes()
     summary = compile_model(tiny_model(), tmp_path / "out", Options(), notes)
-    assert len(notes.about("subgroups")) == 1
-    assert len(summary.checked) == 2
+    assert "not the kernels of tier subgroups, which no GPU here can run" in summary.checked
+    tiers = [line.split(" within ")[0] for line in summary.checked if "logits" in line]
+    assert tiers == ["logits in tier dp4a", "logits in tier base"]
 
 
 def test_wrong_logits_are_found(copy: Bundle, gpu: None) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from .. import __version__
 from ..codegen.generate import CodeStep, TierCode
-from ..codegen.kernel import Tier
 from ..codegen.state import MAX_POSITION, STATE
+from ..codegen.tiers import NEEDS, Tier
 from ..codegen.wasm.generate import WasmCode
 from ..codegen.wasm.memory import JOB, MOST_THREADS
 from ..graph.fused import QkvRope
@@ -20,8 +20,6 @@ from ..schedule.plan import View as PlannedView
 from . import manifest as m
 from .reader import KERNEL_MARK
 
-FEATURES: Mapping[Tier, list[str]] = {"base": [], "subgroups": ["subgroups"]}
-"""WebGPU's names of the features that a tier needs."""
 DEFAULT_SINKS = 4
 _SHOWN_NAME = 200
 
@@ -111,11 +109,27 @@ def _tier(code: TierCode, views: _Views) -> m.Tier:
         return m.Step(index[s.kernel.name], [*map(views.number, s.views)], list(s.grid), s.label)
 
     programs = [
-        m.Program(name, _phase(name), steps[0].tokens, [*map(step, steps)])
+        m.Program(
+            name,
+            _phase(name),
+            steps[0].tokens,
+            code.reach.get(name, MAX_POSITION),
+            [*map(step, steps)],
+        )
         for name, steps in code.programs.items()
     ]
-    infos = [m.KernelInfo(k.name, list(k.access)) for k in kernels]
-    return m.Tier(code.tier, FEATURES[code.tier], wgsl_name(code.tier), infos, programs)
+    needs = NEEDS[code.tier]
+    return m.Tier(
+        name=code.tier,
+        arithmetic=needs.arithmetic,
+        features=list(needs.features),
+        language=list(needs.language),
+        subgroup_size=needs.subgroup_size,
+        limits=[m.Limit(name, least) for name, least in needs.limits.items()],
+        wgsl=wgsl_name(code.tier),
+        kernels=[m.KernelInfo(k.name, list(k.access)) for k in kernels],
+        programs=programs,
+    )
 
 
 def wgsl_name(tier: Tier) -> str:
@@ -148,5 +162,5 @@ def wasm_name(code: WasmCode) -> str:
 
 
 def _phase(program: str) -> str:
-    """The phase of a program: its name without the size of its chunk."""
-    return program.rstrip("0123456789").rstrip("_")
+    """The phase of a program: its name without the size of its chunk or `_short`."""
+    return program.rstrip("0123456789").rstrip("_").removesuffix("_short")

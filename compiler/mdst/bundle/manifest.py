@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ..errors import MalformedError
 
-FORMAT = 1
+FORMAT = 2
 """Raised by every change that an older host would misread."""
 
 
@@ -89,21 +89,39 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Program:
     """Steps to dispatch in order for runs of up to `tokens` tokens. `phase` is prefill (of which
-    there may be several sizes), prefill_logits, decode, decode_logits or sample."""
+    there may be several sizes), prefill_logits, decode, decode_logits or sample. It may run on
+    tokens at positions below `reach` alone: of two programs of a phase, the one of less reach is
+    the faster."""
 
     name: str
     phase: str
     tokens: int
+    reach: int
     steps: list[Step]
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """The kernels and programs for devices with `features` (names of WebGPU's GPUFeatureName).
-    `wgsl` holds all kernels, each after a line `//! kernel NAME`."""
+class Limit:
+    """A device limit by its name in WebGPU, and the least that is enough."""
 
     name: str
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The kernels and programs for devices with `features` (names of WebGPU's GPUFeatureName),
+    extensions of the `language` (of wgslLanguageFeatures), subgroups of just `subgroup_size` lanes
+    unless it is null, and these `limits` beside those of the bundle. `arithmetic`: float, or int8
+    for activations rounded to 8 bits. `wgsl` holds all kernels, each after a line
+    `//! kernel NAME`."""
+
+    name: str
+    arithmetic: str
     features: list[str]
+    language: list[str]
+    subgroup_size: int | None
+    limits: list[Limit]
     wgsl: str
     kernels: list[KernelInfo]
     programs: list[Program]

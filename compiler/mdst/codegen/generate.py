@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..options import KvFormat
-from ..schedule.plan import Plan, View
+from ..schedule.plan import Arithmetic, Plan, PlannedProgram, View
 from .dispatch import Dispatch
-from .kernel import TIERS, Grid, Kernel, KernelParams, Tier
+from .kernel import Grid, Kernel, KernelParams
 from .lower import lower
 from .templates import render
+from .tiers import NEEDS, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,12 @@ class CodeStep:
 
 @dataclass(frozen=True, slots=True)
 class TierCode:
-    """The programs of one tier: name → steps."""
+    """The programs of one tier: name → steps. `reach`: the position before which a program may
+    run, for those that may not run at all of them."""
 
     tier: Tier
     programs: Mapping[str, tuple[CodeStep, ...]]
+    reach: Mapping[str, int]
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -40,25 +43,38 @@ class TierCode:
 
 def generate_code(plan: Plan, kv: KvFormat) -> list[TierCode]:
     """Lowers every program of `plan` and renders its kernels for every tier; equal parameters are
-    rendered once."""
-    lowered = {
-        program.name: (program.tokens, lower(program, plan, kv)) for program in plan.programs
-    }
-    return [TierCode(tier, _programs(lowered, tier)) for tier in TIERS]
+    rendered once. Tiers of an arithmetic that no program has are left out."""
+    lowered = {program.name: lower(program, plan, kv) for program in plan.programs}
+    found = []
+    for tier, needs in NEEDS.items():
+        chosen = _of_arithmetic(plan.programs, needs.arithmetic)
+        if any(program.arithmetic == needs.arithmetic for program in chosen.values()):
+            found.append(_tier(tier, chosen, lowered))
+    return found
 
 
-_Lowered = Mapping[str, tuple[int, list[Dispatch]]]
+def _of_arithmetic(
+    programs: Iterable[PlannedProgram], arithmetic: Arithmetic
+) -> dict[str, PlannedProgram]:
+    """phase → the program of that arithmetic, or else the float one."""
+    chosen = {p.phase: p for p in programs if p.arithmetic == "float"}
+    if arithmetic != "float":
+        chosen |= {p.phase: p for p in programs if p.arithmetic == arithmetic}
+    return chosen
 
 
-def _programs(lowered: _Lowered, tier: Tier) -> dict[str, tuple[CodeStep, ...]]:
+def _tier(
+    tier: Tier, chosen: Mapping[str, PlannedProgram], lowered: Mapping[str, list[Dispatch]]
+) -> TierCode:
     rendered: dict[KernelParams, Kernel] = {}
     programs = {}
-    for name, (tokens, dispatches) in lowered.items():
+    for name, program in chosen.items():
         steps = []
-        for d in dispatches:
+        for d in lowered[program.name]:
             if d.params not in rendered:
                 rendered[d.params] = render(d.params, tier)
-            grid = d.params.grid(tier, tokens)
-            steps.append(CodeStep(d.label, rendered[d.params], d.views, grid, tokens))
+            grid = d.params.grid(tier, program.tokens)
+            steps.append(CodeStep(d.label, rendered[d.params], d.views, grid, program.tokens))
         programs[name] = tuple(steps)
-    return programs
+    reach = {name: p.reach for name, p in chosen.items() if p.reach is not None}
+    return TierCode(tier, programs, reach)

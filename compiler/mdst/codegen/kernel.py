@@ -12,11 +12,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-Access = Literal["read", "read_write"]
-Tier = Literal["base", "subgroups"]
-Grid = tuple[int, int, int]
+from .tiers import Tier
 
-TIERS: tuple[Tier, ...] = ("base", "subgroups")
+Access = Literal["read", "read_write"]
+Grid = tuple[int, int, int]
 
 MAX_GROUPS = 65_535
 """Workgroups in one dimension of a dispatch (WebGPU's default limit)."""

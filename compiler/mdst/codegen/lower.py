@@ -6,8 +6,7 @@ region (or per four, for the embedding).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from ..errors import InternalError
@@ -16,11 +15,15 @@ from ..graph.fused import (
     AttentionSplit,
     Projection,
     QkvRope,
+    Quantise,
+    Record,
+    RecordedEmbed,
+    RopeAttention,
     SamplePrepare,
     SampleSelect,
 )
 from ..graph.graph import Value
-from ..graph.ops import Attention, Cache, Constant, Embed, Op, RmsNorm
+from ..graph.ops import Attention, Embed, Op, RmsNorm
 from ..options import KvFormat
 from ..quant.layout import CHUNK
 from ..schedule.limits import MAX_BINDINGS
@@ -30,23 +33,13 @@ from ..schedule.weight_plan import Region
 from . import kernels
 from .dispatch import Dispatch
 from .kernel import KernelParams
+from .kernels.emit import Emit
 from .part import Part
 from .regions import is_interleaved, part, region_view, vector_offset, whole_region
+from .use import Use, kv_cache
 
 _EMBED_SLICES = 4
 """Slices of a table that one embedding kernel binds."""
-
-
-def kv_cache(cache: Cache, ahead: int, format: KvFormat) -> kernels.KvCache:
-    """A layer's ring: its window, and `ahead` more slots that tokens in flight may overwrite."""
-    return kernels.KvCache(
-        n_kv_heads=cache.n_kv_heads,
-        head_dim=cache.head_dim,
-        capacity=cache.window + ahead,
-        window=cache.window,
-        format=format,
-        sinks=cache.sinks,
-    )
 
 
 def lower(program: PlannedProgram, plan: Plan, kv: KvFormat) -> list[Dispatch]:
@@ -54,103 +47,28 @@ def lower(program: PlannedProgram, plan: Plan, kv: KvFormat) -> list[Dispatch]:
     found: list[Dispatch] = []
     for node in steps(program.graph):
         op = program.graph.op(node)
-        found += _RULES[type(op)](_Use(program, plan, node, kv), op)
+        found += _RULES[type(op)](Use(program, plan, node, kv), op)
     for dispatch in found:
         if len(dispatch.views) > MAX_BINDINGS:
             raise InternalError("LOWER003", f"{dispatch.label} has {len(dispatch.views)} bindings")
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """A node with what is needed to lower it."""
-
-    program: PlannedProgram
-    plan: Plan
-    node: int
-    kv: KvFormat
-
-    @property
-    def inputs(self) -> tuple[Value, ...]:
-        return self.program.graph.inputs(self.node)
-
-    def view(self, value: Value) -> View:
-        """Where an activation lies; a carried one lies where its maker left it."""
-        place = self.program.places.get(value)
-        if place is not None:
-            return place
-        op = self.program.graph.op(value.node)
-        return self.plan.pinned[getattr(op, "name", "")]
-
-    def out(self, output: int = 0) -> View:
-        return self.view(Value(self.node, output))
-
-    def constant(self, value: Value) -> str:
-        op = self.program.graph.op(value.node)
-        if not isinstance(op, Constant):
-            raise InternalError("LOWER004", f"{op} is no constant")
-        return op.name
-
-    def maybe(self, value: Value | None) -> str | None:
-        return None if value is None else self.constant(value)
-
-    def width(self, value: Value) -> int:
-        return self.program.graph.type(value).width
-
-    def sizes(self, value: Value) -> tuple[int, ...]:
-        """The shape of a value that does not depend on the number of tokens."""
-        shape = self.program.graph.type(value).shape
-        return tuple(dim for dim in shape if isinstance(dim, int))
-
-    def buffer(self, name: str) -> View:
-        return View(name, 0, self.plan.buffers[name])
-
-    def cache(self, cache: Cache) -> tuple[kernels.KvCache, View, View]:
-        return (kv_cache(cache, self.plan.sizes.ahead, self.kv), *self.plan.caches[cache.layer])
-
-    def interleaved(self, value: Value) -> bool:
-        """Whether an activation is kept as matrix · vector kernels like to read it: one token's
-        values that only such kernels use, and that one kernel writes in a single piece."""
-        graph = self.program.graph
-        op, users = graph.op(value.node), graph.users(value)
-        return (
-            graph.type(value).shape[0] == 1
-            and graph.type(value).width % CHUNK == 0
-            and isinstance(op, Embed | AttentionReduce | Projection)
-            and not (isinstance(op, Projection) and self._slices(value.node) > 1)
-            and value not in graph.outputs.values()
-            and all(
-                isinstance(graph.op(node), Projection) and (slot == 0 or self._slices(node) == 1)
-                for node, slot in users
-            )
-        )
-
-    def _slices(self, node: int) -> int:
-        """The dispatches of a projection."""
-        graph = self.program.graph
-        op = graph.op(node)
-        assert isinstance(op, Projection)
-        names = [self.constant(w) for w, _, _ in op.weights(graph.inputs(node))]
-        regions = {region for name in names for region in self.plan.weights.regions_of(name)}
-        return len(regions)
-
-    def dispatch(self, params: KernelParams, *views: View) -> Dispatch:
-        label = self.program.graph.label(self.node) or type(params).__name__
-        return Dispatch(label, params, (self.buffer("state"), *views))
-
-
-def _embed(use: _Use, op: Embed) -> Iterator[Dispatch]:
+def _embed(use: Use, op: Embed | RecordedEmbed) -> Iterator[Dispatch]:
     table = use.inputs[1]
     name = use.constant(table)
     vocab, width = use.sizes(table)
     regions = use.plan.weights.regions_of(name)
     order = use.interleaved(Value(use.node))
-    for i in range(0, len(regions), _EMBED_SLICES):
-        some = regions[i : i + _EMBED_SLICES]
+    record: Record = "normed" if isinstance(op, RecordedEmbed) else None
+    emit, tail = use.emit(record, width // CHUNK)
+    slices_each = MAX_BINDINGS - 3 - len(tail) if tail else _EMBED_SLICES
+    for i in range(0, len(regions), slices_each):
+        some = regions[i : i + slices_each]
         slices = tuple((_first_row(region, name), part(region, name)) for region in some)
-        params = kernels.Embed(slices, vocab, width, use.plan.sizes.window, order)
+        params = kernels.Embed(slices, vocab, width, use.plan.sizes.window, order, emit)
         views = (region_view(region) for region in some)
-        yield use.dispatch(params, use.buffer("tokens"), *views, use.out())
+        yield use.dispatch(params, use.buffer("tokens"), *views, use.out(), *tail)
 
 
 def _first_row(region: Region, tensor: str) -> int:
@@ -159,7 +77,7 @@ def _first_row(region: Region, tensor: str) -> int:
     return piece.first_row
 
 
-def _rms_norm(use: _Use, op: RmsNorm) -> Iterator[Dispatch]:
+def _rms_norm(use: Use, op: RmsNorm) -> Iterator[Dispatch]:
     x, weight = use.inputs
     name = use.constant(weight)
     region = whole_region(use.plan.weights, name)
@@ -168,7 +86,7 @@ def _rms_norm(use: _Use, op: RmsNorm) -> Iterator[Dispatch]:
     yield use.dispatch(params, region_view(region), use.view(x), use.out())
 
 
-def _projection(use: _Use, op: Projection) -> Iterator[Dispatch]:
+def _projection(use: Use, op: Projection) -> Iterator[Dispatch]:
     inputs = use.inputs
     norm, x = op.norm_weight(inputs), inputs[0]
     weights = [
@@ -182,15 +100,40 @@ def _projection(use: _Use, op: Projection) -> Iterator[Dispatch]:
     for region in regions:
         parts = tuple(part(region, *w) for w in weights if region.piece(w[0]) is not None)
         rows = parts[0].rows if op.gated else sum(p.rows for p in parts)
-        tail = [use.view(inputs[-1])] if op.residual else []
-        columns = [_columns(view, column, width, rows, use) for view in (*tail, use.out())]
-        params = _linear(use, op, region, parts, use.maybe(norm), width)
+        residual = op.residual_of(inputs)
+        outs = [use.view(residual)] if residual is not None else []
+        plain = op.record is None or use.used(Value(use.node))
+        outs += [use.out()] if plain else []
+        columns = [_columns(view, column, width, rows, use) for view in outs]
+        if op.int8:
+            emit, tail = use.emit(op.record, width // CHUNK, column // CHUNK)
+            params = _linear_int8(use, op, parts, width, plain, emit)
+            columns += tail
+        else:
+            params = _linear(use, op, region, parts, use.maybe(norm), width)
         yield use.dispatch(params, region_view(region), use.view(x), *columns)
         column += rows
 
 
+def _linear_int8(
+    use: Use,
+    op: Projection,
+    parts: tuple[Part, ...],
+    width: int,
+    plain: bool,
+    emit: Emit | None,
+) -> KernelParams:
+    glu: Literal["silu"] | None = "silu" if op.gated else None
+    if use.program.graph.type(Value(use.node)).shape[0] == 1:
+        return kernels.MatVecInt8.plan(
+            parts, norm=op.norm, residual=op.residual, glu=glu, plain=plain, emit=emit
+        )
+    tokens = use.program.tokens
+    return kernels.MatMulInt8.plan(parts, tokens, residual=op.residual, glu=glu, out_stride=width)
+
+
 def _linear(
-    use: _Use,
+    use: Use,
     op: Projection,
     region: Region,
     parts: tuple[Part, ...],
@@ -222,23 +165,17 @@ def _linear(
     return kernels.MatMul.plan(parts, tokens, residual=op.residual, glu=glu, out_stride=width)
 
 
-def _columns(view: View, first: int, width: int, rows: int, use: _Use) -> View:
+def _columns(view: View, first: int, width: int, rows: int, use: Use) -> View:
     """The part of an output [T, width] that a slice of rows writes, from column `first` on."""
     if first == 0 and rows == width:
         return view
     return View(view.buffer, view.offset + WORD * first, view.size - WORD * first)
 
 
-def _qkv_rope(use: _Use, op: QkvRope) -> Iterator[Dispatch]:
+def _qkv_rope(use: Use, op: QkvRope) -> Iterator[Dispatch]:
     qkv, table, *norms = use.inputs
     cache, keys, values = use.cache(op.cache)
-    offsets, weights = [], []
-    if norms:
-        names = [use.constant(value) for value in norms]
-        region = whole_region(use.plan.weights, names[0])
-        offsets = [vector_offset(region, name) for name in names]
-        weights = [region_view(region)]
-    q_norm, k_norm = offsets or (None, None)
+    (q_norm, k_norm), weights = _head_norms(use, norms)
     params = kernels.QkvRope(
         n_heads=op.n_heads,
         cache=cache,
@@ -252,14 +189,62 @@ def _qkv_rope(use: _Use, op: QkvRope) -> Iterator[Dispatch]:
     yield use.dispatch(params, rope, *weights, use.view(qkv), use.out(), keys, values)
 
 
-def _attention(use: _Use, op: Attention) -> Iterator[Dispatch]:
+def _head_norms(
+    use: Use, norms: Sequence[Value]
+) -> tuple[tuple[int | None, int | None], list[View]]:
+    """Where γ of query and key heads begin (in 16 bytes) in the one view of both."""
+    if not norms:
+        return (None, None), []
+    names = [use.constant(value) for value in norms]
+    region = whole_region(use.plan.weights, names[0])
+    q_norm, k_norm = (vector_offset(region, name) for name in names)
+    return (q_norm, k_norm), [region_view(region)]
+
+
+def _rope_attention(use: Use, op: RopeAttention) -> Iterator[Dispatch]:
+    qkv, table, *norms = use.inputs
+    rope = op.rope
+    cache, keys, values = use.cache(rope.cache)
+    offsets, weights = _head_norms(use, norms)
+    params = kernels.RopeAttention(
+        n_heads=rope.n_heads,
+        cache=cache,
+        rope_dim=rope.rotary.dimension,
+        interleaved=rope.rotary.interleaved,
+        q_norm=offsets[0],
+        k_norm=offsets[1],
+        norm_epsilon=rope.norm or 0.0,
+        scale=op.scale,
+        reach=op.reach,
+        record=op.record,
+        out_interleaved=not op.record and use.interleaved(Value(use.node)),
+    )
+    turns = region_view(whole_region(use.plan.weights, use.constant(table)))
+    out = use.out(2 if op.record else 0)
+    yield use.dispatch(params, turns, *weights, use.view(qkv), keys, values, out)
+
+
+def _quantise(use: Use, op: Quantise) -> Iterator[Dispatch]:
+    x, *gammas = use.inputs
+    orders = {"x"} if use.interleaved(x) else set()
+    offset, weights = None, []
+    if gammas:
+        name = use.constant(gammas[0])
+        region = whole_region(use.plan.weights, name)
+        offset, weights = vector_offset(region, name), [region_view(region)]
+        orders |= {"gamma"} if is_interleaved(region, name) else set()
+    params = kernels.Quantise(use.width(x), offset, frozenset(orders))
+    yield use.dispatch(params, *weights, use.view(x), use.out())
+
+
+def _attention(use: Use, op: Attention) -> Iterator[Dispatch]:
     q = use.inputs[0]
     cache, keys, values = use.cache(op.cache)
     params = kernels.AttentionPrefill(use.width(q) // cache.head_dim, cache, op.scale)
     yield use.dispatch(params, use.view(q), keys, values, use.out())
 
 
-def _attention_split(use: _Use, op: AttentionSplit) -> Iterator[Dispatch]:
+def _attention_split(use: Use, op: AttentionSplit) -> Iterator[Dispatch]:
     q = use.inputs[0]
     cache, keys, values = use.cache(op.cache)
     heads = use.width(q) // cache.head_dim
@@ -267,16 +252,16 @@ def _attention_split(use: _Use, op: AttentionSplit) -> Iterator[Dispatch]:
     yield use.dispatch(params, use.view(q), keys, values, use.out())
 
 
-def _attention_reduce(use: _Use, op: AttentionReduce) -> Iterator[Dispatch]:
+def _attention_reduce(use: Use, op: AttentionReduce) -> Iterator[Dispatch]:
     (partial,) = use.inputs
     heads, n_splits, _ = use.sizes(partial)
     cache = kv_cache(op.cache, use.plan.sizes.ahead, use.kv)
-    order = use.interleaved(Value(use.node))
-    params = kernels.AttentionReduce(heads, cache, op.split, n_splits, order)
-    yield use.dispatch(params, use.view(partial), use.out())
+    order = not op.record and use.interleaved(Value(use.node))
+    params = kernels.AttentionReduce(heads, cache, op.split, n_splits, order, op.record)
+    yield use.dispatch(params, use.view(partial), use.out(int(op.record)))
 
 
-def _sample_prepare(use: _Use, op: SamplePrepare) -> Iterator[Dispatch]:
+def _sample_prepare(use: Use, op: SamplePrepare) -> Iterator[Dispatch]:
     (logits,) = use.inputs
     params = kernels.SamplePrepare(use.width(logits))
     if params.groups != op.groups:
@@ -285,7 +270,7 @@ def _sample_prepare(use: _Use, op: SamplePrepare) -> Iterator[Dispatch]:
     yield use.dispatch(params, *given, use.out(0), use.out(1))
 
 
-def _sample_select(use: _Use, op: SampleSelect) -> Iterator[Dispatch]:
+def _sample_select(use: Use, op: SampleSelect) -> Iterator[Dispatch]:
     adjusted, best = use.inputs
     groups, _ = use.sizes(best)
     params = kernels.SampleSelect(use.width(adjusted), use.plan.sizes.window, groups)
@@ -293,8 +278,11 @@ def _sample_select(use: _Use, op: SampleSelect) -> Iterator[Dispatch]:
     yield use.dispatch(params, use.view(adjusted), use.view(best), *state)
 
 
-_RULES: Mapping[type[Op], Callable[[_Use, Any], Iterator[Dispatch]]] = {
+_RULES: Mapping[type[Op], Callable[[Use, Any], Iterator[Dispatch]]] = {
     Embed: _embed,
+    RecordedEmbed: _embed,
+    Quantise: _quantise,
+    RopeAttention: _rope_attention,
     RmsNorm: _rms_norm,
     Projection: _projection,
     QkvRope: _qkv_rope,

@@ -10,8 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..errors import InternalError
 from ..resources import folder
-from .kernel import MAX_WORKGROUP_BYTES, Kernel, KernelParams, Tier
+from .kernel import MAX_WORKGROUP_BYTES, Kernel, KernelParams
 from .state import STATE
+from .tiers import NEEDS, Tier
 from .workgroup_memory import workgroup_bytes
 
 
@@ -50,7 +51,7 @@ def render(params: KernelParams, tier: Tier) -> Kernel:
     text = template.render(
         p=params,
         tier=tier,
-        subgroups=tier != "base",
+        subgroups="subgroups" in NEEDS[tier].features,
         workgroup_size=params.workgroup(tier),
         bindings=params.bindings,
     )

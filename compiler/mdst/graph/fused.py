@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from .ops import Cache, Op, Rotary, Types, check_table, require
+from ..quant.records import BLOCK, record_words
+from .ops import Cache, Embed, Op, Rotary, Types, check_table, require
 from .types import KV, U32, Dim, TensorType
 
 V = TypeVar("V")
+
+
+Record = Literal["plain", "normed"] | None
+"""Whether an operator also leaves the records of its first output, times the weight γ of the norm
+that follows (its last input) or as they are."""
+
+
+def recorded_width(records: TensorType) -> int:
+    """The number of values whose records these are."""
+    require(records.dtype == U32 and records.width % 12 == 0, f"{records} are no records")
+    return records.width // 12 * BLOCK
+
+
+def recorded(out: TensorType, record: Record, inputs: tuple[TensorType, ...]) -> Types:
+    """The type of the records of `out`, if there are any."""
+    if record is None:
+        return ()
+    require(out.width % BLOCK == 0, "records are of whole blocks")
+    require(record == "plain" or inputs[-1].shape == (out.width,), "γ is as wide as the values")
+    return (TensorType((*out.shape[:-1], record_words(out.width)), U32),)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantise(Op):
+    """x [T, W], [γ [W]] → records of x or of x ⊙ γ (quant/records.py)."""
+
+    def infer(self, *inputs: TensorType) -> Types:
+        require(1 <= len(inputs) <= 2, "values and perhaps a weight")
+        return recorded(inputs[0], "plain" if len(inputs) == 1 else "normed", inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEmbed(Op):
+    """Embed of one token that leaves records beside the row: tokens, table, γ → [1, E], records."""
+
+    def infer(self, *inputs: TensorType) -> Types:
+        (out,) = Embed().infer(*inputs[:2])
+        require(out.shape[0] == 1, "one token")
+        return (out, *recorded(out, "normed", inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +66,11 @@ class Projection(Op):
         y_p = (norm(x) @ W_pᵀ) · scale_p + bias_p       for every part p
         out = silu(y_0) · y_1  if gated,  else y_0 ‖ y_1 ‖ …      then + residual
 
-    Inputs in order: x, [norm weight], per part: W_p, [scale_p], [bias_p], then [residual].
+    Inputs in order: x, [norm weight], per part: W_p, [scale_p], [bias_p], then [residual], [γ].
     `norm` is the norm's epsilon, or None; `last_row`: only the last token's row is used.
+
+    With `int8`, x is the records of x ⊙ norm weight (Quantise), and there is no norm weight among
+    the inputs. With `record`, a second output is the records of out (⊙ γ when `record` is normed).
     """
 
     parts: tuple[ProjectionPart, ...]
@@ -35,12 +78,15 @@ class Projection(Op):
     gated: bool = False
     residual: bool = False
     last_row: bool = False
+    int8: bool = False
+    record: Record = None
 
     def infer(self, *inputs: TensorType) -> Types:
         x = inputs[0]
         rows: list[Dim] = []
+        width = recorded_width(x) if self.int8 else x.width
         for weight, scale, bias in self.weights(inputs):
-            require(weight.width == x.width, f"rows of {weight} do not fit {x}")
+            require(weight.width == width, f"rows of {weight} do not fit {x}")
             require(scale is None or scale.shape == (1,), "a scale is one value")
             require(bias is None or bias.shape == weight.shape[:1], "a bias has one value per row")
             rows.append(weight.shape[0])
@@ -49,17 +95,24 @@ class Projection(Op):
             rows.pop()
         leading = (1,) if self.last_row else x.shape[:-1]
         out = TensorType((*leading, sum(n for n in rows if isinstance(n, int))))
-        if self.residual:
-            require(inputs[-1] == out, "the residual has the output's shape")
-        return (out,)
+        residual = self.residual_of(inputs)
+        if residual is not None:
+            require(residual == out, "the residual has the output's shape")
+        return (out, *recorded(out, self.record, inputs))
 
     def norm_weight(self, inputs: tuple[V, ...]) -> V | None:
         """The norm's weight among `inputs`."""
-        return inputs[1] if self.norm is not None else None
+        return inputs[1] if self.norm is not None and not self.int8 else None
+
+    def residual_of(self, inputs: tuple[V, ...]) -> V | None:
+        """The residual among `inputs`."""
+        if not self.residual:
+            return None
+        return inputs[-2] if self.record == "normed" else inputs[-1]
 
     def weights(self, inputs: tuple[V, ...]) -> list[tuple[V, V | None, V | None]]:
         """(weight, scale, bias) per part among `inputs`."""
-        rest = iter(inputs[1 if self.norm is None else 2 :])
+        rest = iter(inputs[1 if self.norm is None or self.int8 else 2 :])
         return [
             (next(rest), next(rest) if p.scale else None, next(rest) if p.bias else None)
             for p in self.parts
@@ -92,6 +145,26 @@ class QkvRope(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class RopeAttention(Op):
+    """QkvRope and attention of one token in one step, while the token stands before position
+    `reach`, which no window has slid past.
+
+    Inputs: as QkvRope. Outputs: [1, heads · D], the cache, [records of the first].
+    """
+
+    rope: QkvRope
+    scale: float
+    reach: int
+    record: bool = False
+
+    def infer(self, *inputs: TensorType) -> Types:
+        out, cache = self.rope.infer(*inputs)
+        require(out.shape[0] == 1, "one token")
+        require(self.reach <= self.rope.cache.window, "nothing has left the window")
+        return (out, cache, *recorded(out, "plain" if self.record else None, inputs))
+
+
+@dataclass(frozen=True, slots=True)
 class AttentionSplit(Op):
     """Attention of one token over parts of the visible keys: `n_splits` runs of `split` keys.
     q [1, heads · D] → [heads, n_splits, D + 2]: unnormalised sum, maximum, sum of exponentials
@@ -111,17 +184,19 @@ class AttentionSplit(Op):
 
 @dataclass(frozen=True, slots=True)
 class AttentionReduce(Op):
-    """Joins the parts of AttentionSplit → [1, heads · D]."""
+    """Joins the parts of AttentionSplit → [1, heads · D], [its records]."""
 
     cache: Cache
     split: int
+    record: bool = False
 
     def infer(self, *inputs: TensorType) -> Types:
         (partial,) = inputs
         heads, _, width = partial.shape
         require(width == self.cache.head_dim + 2 and isinstance(heads, int), "parts of a split")
         assert isinstance(heads, int)
-        return (TensorType((1, heads * self.cache.head_dim)),)
+        out = TensorType((1, heads * self.cache.head_dim))
+        return (out, *recorded(out, "plain" if self.record else None, inputs))
 
 
 @dataclass(frozen=True, slots=True)

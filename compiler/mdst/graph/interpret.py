@@ -15,7 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import rope
-from .fused import AttentionReduce, AttentionSplit, Projection, QkvRope
+from ..quant import records as quantised
+from .fused import (
+    AttentionReduce,
+    AttentionSplit,
+    Projection,
+    QkvRope,
+    Quantise,
+    Record,
+    RecordedEmbed,
+    RopeAttention,
+)
 from .graph import Graph, Value
 from .ops import (
     Add,
@@ -81,8 +91,12 @@ def interpret(graph: Graph, run: Run, wanted: str) -> Array:
             names[Value(node)] = op.name
             continue
         inputs = graph.inputs(node)
-        if isinstance(op, Embed):
-            values[Value(node)] = run.rows(names[inputs[1]], run.tokens)
+        if isinstance(op, Embed | RecordedEmbed):
+            rows = run.rows(names[inputs[1]], run.tokens)
+            values[Value(node)] = rows
+            if isinstance(op, RecordedEmbed):
+                gamma = run.constant(names[inputs[2]])
+                values[Value(node, 1)] = quantised.quantise(rows, gamma).view(np.float32)
             continue
         operands = tuple(values[v] if v in values else run.constant(names[v]) for v in inputs)
         for i, output in enumerate(evaluate(op, operands, run)):
@@ -92,10 +106,15 @@ def interpret(graph: Graph, run: Run, wanted: str) -> Array:
     raise KeyError(wanted)
 
 
-def _projection(op: Projection, inputs: tuple[Array, ...], run: Run) -> Array:
+def _projection(op: Projection, inputs: tuple[Array, ...], run: Run) -> tuple[Array, ...]:
     x = inputs[0][-1:] if op.last_row else inputs[0]
     weight = op.norm_weight(inputs)
-    if op.norm is not None and weight is not None:
+    if op.int8:
+        records = x.view(np.uint32)
+        x = quantised.values(records)
+        if op.norm is not None:
+            x = x / np.sqrt(quantised.mean_square(records) + np.float32(op.norm))
+    elif op.norm is not None and weight is not None:
         x = rms_norm(x, weight, op.norm)
     outputs = []
     for matrix, scale, bias in op.weights(inputs):
@@ -103,7 +122,23 @@ def _projection(op: Projection, inputs: tuple[Array, ...], run: Run) -> Array:
         y = y if scale is None else y * scale
         outputs.append(y if bias is None else y + bias)
     out = silu_mul(*outputs) if op.gated else np.concatenate(outputs, axis=-1)
-    return out + inputs[-1] if op.residual else out
+    residual = op.residual_of(inputs)
+    out = out if residual is None else out + residual
+    return (out, *_recorded(out, op.record, inputs))
+
+
+def _recorded(out: Array, record: Record, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Records travel between operators as the float32 that have their bits."""
+    if record is None:
+        return ()
+    records = quantised.quantise(out, inputs[-1] if record == "normed" else None)
+    return (records.view(np.float32),)
+
+
+def _rope_attention(op: RopeAttention, inputs: tuple[Array, ...], run: Run) -> tuple[Array, ...]:
+    q, handle = _qkv_rope(op.rope, inputs, run)
+    out = attention(Attention(op.rope.cache, op.scale), q, run)
+    return (out, handle, *_recorded(out, "plain" if op.record else None, inputs))
 
 
 def _qkv_rope(op: QkvRope, inputs: tuple[Array, ...], run: Run) -> tuple[Array, ...]:
@@ -135,13 +170,18 @@ def _split(op: AttentionSplit, inputs: tuple[Array, ...], run: Run) -> Array:
     return out
 
 
-def _reduce(op: AttentionReduce, inputs: tuple[Array, ...], run: Run) -> Array:
+def _reduce(op: AttentionReduce, inputs: tuple[Array, ...], run: Run) -> tuple[Array, ...]:
     partial = inputs[0]
     top, total = partial[:, :, -2], partial[:, :, -1]
     factor = np.exp(top - top.max(axis=1, keepdims=True))
     joined = (partial[:, :, :-2] * factor[:, :, None]).sum(axis=1)
     out: Array = joined / (total * factor).sum(axis=1, keepdims=True)
-    return out.reshape(1, -1)
+    out = out.reshape(1, -1)
+    return (out, *_recorded(out, "plain" if op.record else None, inputs))
+
+
+def _quantise(op: Quantise, inputs: tuple[Array, ...], run: Run) -> tuple[Array, ...]:
+    return _recorded(inputs[0], "plain" if len(inputs) == 1 else "normed", inputs)
 
 
 def rms_norm(x: Array, weight: Array, epsilon: float) -> Array:
@@ -244,15 +284,22 @@ _RULES: Mapping[type[Op], _Rule] = {
     KvWrite: _kv_write,
     Attention: lambda op, inputs, run: attention(op, inputs[0], run),
     LastRow: lambda op, inputs, run: inputs[0][-1:],
-    Projection: _projection,
     AttentionSplit: _split,
-    AttentionReduce: _reduce,
 }
+
+_SEVERAL: Mapping[type[Op], Callable[[Any, tuple[Array, ...], Run], tuple[Array, ...]]] = {
+    QkvRope: _qkv_rope,
+    RopeAttention: _rope_attention,
+    Projection: _projection,
+    AttentionReduce: _reduce,
+    Quantise: _quantise,
+}
+"""Rules of operators that may have several outputs."""
 
 
 def evaluate(op: Op, inputs: tuple[Array, ...], run: Run) -> tuple[Array, ...]:
     """The outputs of one node. Cache handles are empty arrays. `Sample` has no rule here: drawing
     a token is the matter of mdst.sampling."""
-    if isinstance(op, QkvRope):
-        return _qkv_rope(op, inputs, run)
+    if type(op) in _SEVERAL:
+        return _SEVERAL[type(op)](op, inputs, run)
     return (_RULES[type(op)](op, inputs, run),)

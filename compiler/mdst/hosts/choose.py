@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from ..bundle.reader import Bundle
-from ..codegen.kernel import TIERS, Tier
+from ..codegen.tiers import TIERS, Tier
 from ..errors import UnsupportedError, UsageError, printable
 from .host import Host
 from .numpy_host import NumpyHost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import wgpu
 
-from ..codegen.kernel import Grid, Kernel, Tier
+from ..codegen.kernel import Grid, Kernel
+from ..codegen.tiers import NEEDS, Tier
 from ..errors import InternalError, UnsupportedError
 
-FEATURES: Mapping[Tier, tuple[str, ...]] = {"base": (), "subgroups": ("subgroup",)}
-"""wgpu's names of the device features that a tier needs."""
+_FEATURES: Mapping[str, str] = {"subgroups": "subgroup"}
+"""WebGPU's name of a device feature → wgpu's."""
 
 LIMITS: Mapping[str, int] = {
     "max-storage-buffers-per-shader-stage": 8,
@@ -71,19 +73,19 @@ class Device:
 
     def __init__(self, tier: Tier) -> None:
         """Raises UnsupportedError when no adapter has the tier's features."""
-        wanted = set(FEATURES[tier])
-        found = [a for a in adapters() if wanted <= set(a.features)]
+        wanted = [_FEATURES[name] for name in NEEDS[tier].features]
+        found = [a for a in adapters() if _can_run(a, tier)]
         if not found:
             raise UnsupportedError(
                 "HOST001",
                 f"no GPU adapter for tier '{tier}'"
-                + (f" (needs {', '.join(sorted(wanted))})" if wanted else ""),
+                + (f" (needs {', '.join(NEEDS[tier].features)})" if wanted else ""),
                 hint="install a Vulkan driver (Debian: mesa-vulkan-drivers), or use another host",
             )
         self.adapter: str = found[0].summary
         self.tier: Tier = tier
         self._device = found[0].request_device_sync(
-            required_features=sorted(wanted), required_limits=dict(LIMITS)
+            required_features=wanted, required_limits={**LIMITS, **_limits(tier)}
         )
         self._queue = self._device.queue
 
@@ -170,6 +172,24 @@ class Device:
 
 def best_tier(tiers: Iterable[Tier]) -> Tier | None:
     """The last of `tiers`, given lowest first, that some adapter here has the features of."""
-    found = [set(a.features) for a in adapters()]
-    able = [t for t in tiers if any(set(FEATURES[t]) <= features for features in found)]
+    found = adapters()
+    able = [t for t in tiers if any(_can_run(adapter, t) for adapter in found)]
     return able[-1] if able else None
+
+
+def _can_run(adapter: Any, tier: Tier) -> bool:
+    needs = NEEDS[tier]
+    sizes = {size for name, size in adapter.info.items() if name.endswith(("min_size", "max_size"))}
+    return (
+        all(_FEATURES[name] in adapter.features for name in needs.features)
+        and all(adapter.limits[name] >= value for name, value in _limits(tier).items())
+        and (needs.subgroup_size is None or sizes == {needs.subgroup_size})
+    )
+
+
+def _limits(tier: Tier) -> dict[str, int]:
+    """The tier's limits by wgpu's names: maxBufferSize is max-buffer-size."""
+    return {
+        re.sub("[A-Z]", lambda letter: f"-{letter[0].lower()}", name): value
+        for name, value in NEEDS[tier].limits.items()
+    }

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..bundle.manifest import Program, View
 from ..bundle.reader import Bundle
-from ..codegen.kernel import Tier
 from ..codegen.state import STATE_BYTES
+from ..codegen.tiers import Tier
 from ..errors import MalformedError
 from .host import Host, Request
 from .state_bytes import read_state, state_bytes
@@ -36,6 +36,7 @@ class WgpuHost(Host):
         self._views = [self._view(view) for view in manifest.views]
         self._programs = {p.name: self._bind(p) for p in stored.programs}
         self._chunks = sorted((p.tokens, p.name) for p in stored.programs if p.phase == "prefill")
+        self._decode = sorted((p.reach, p.name) for p in stored.programs if p.phase == "decode")
         super().__init__(manifest)
 
     def start(self, request: Request) -> None:
@@ -69,7 +70,9 @@ class WgpuHost(Host):
 
     def decode(self, steps: int) -> list[int]:
         self._write_state(n_tokens=1)
-        return self._generate(self._programs["decode"], steps)
+        end = self.position + steps
+        name = next((name for reach, name in self._decode if end <= reach), self._decode[-1][1])
+        return self._generate(self._programs[name], steps)
 
     def _generate(self, program: list[BoundStep], repeat: int) -> list[int]:
         """Runs `program` `repeat` times in one submit and takes the tokens it made."""

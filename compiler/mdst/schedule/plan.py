@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from ..errors import UnsupportedError
 from ..graph.graph import Graph, Value
@@ -25,14 +26,31 @@ class View:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedProgram:
-    """A phase's graph for runs of up to `tokens` tokens, with the places of its activations."""
+Arithmetic = Literal["float", "int8"]
+"""How weights are multiplied: by float32, or by int8 records (quant/records.py)."""
 
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class ProgramGraph:
+    """A graph to be planned, for runs of up to `tokens` tokens. `phase` names what it does; there
+    may be one of each arithmetic. `reach`: the position before which alone it may run."""
+
+    phase: str
     graph: Graph
     tokens: int
-    places: Mapping[Value, View]
+    arithmetic: Arithmetic = "float"
+    reach: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.phase if self.arithmetic == "float" else f"{self.phase}_{self.arithmetic}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedProgram(ProgramGraph):
+    """A program's graph with the places of its activations."""
+
+    places: Mapping[Value, View] = field(default_factory=dict)
 
 
 MAX_STEPS_AHEAD = 64
@@ -87,12 +105,12 @@ def weight_buffer(number: int) -> str:
 
 def make_plan(
     sizes: Sizes,
-    graphs: Sequence[tuple[str, Graph, int]],
+    graphs: Sequence[ProgramGraph],
     weights: WeightPlan,
     caches: Sequence[CacheSize],
     fixed: Mapping[str, int],
 ) -> Plan:
-    """Plans the (name, graph, tokens) of all programs together. `fixed` are buffers of a given size
+    """Plans all programs together. `fixed` are buffers of a given size
     (state, tokens, …).
 
     Raises UnsupportedError when a layer's cache does not fit a binding, or the activations a
@@ -100,7 +118,8 @@ def make_plan(
     """
     pinned, base = _pin(graphs)
     programs, peak = [], base
-    for name, graph, tokens in graphs:
+    for each in graphs:
+        graph, tokens = each.graph, each.tokens
         placement = plan_memory(intervals(graph, tokens, PINNED), base)
         peak = max(peak, placement.peak)
         places = {
@@ -110,7 +129,9 @@ def make_plan(
         for output, value in graph.outputs.items():
             if output in pinned:
                 places[value] = pinned[output]
-        programs.append(PlannedProgram(name, graph, tokens, places))
+        programs.append(
+            PlannedProgram(each.phase, graph, tokens, each.arithmetic, each.reach, places)
+        )
     _check_arena(programs, peak)
     cache_views, kv_buffers = _place_caches(caches)
     weight_buffers = {weight_buffer(i): size for i, size in enumerate(weights.buffers)}
@@ -129,13 +150,14 @@ def _check_arena(programs: Sequence[PlannedProgram], peak: int) -> None:
             )
 
 
-def _pin(graphs: Sequence[tuple[str, Graph, int]]) -> tuple[dict[str, View], int]:
+def _pin(graphs: Sequence[ProgramGraph]) -> tuple[dict[str, View], int]:
     """Places for the values named in PINNED at the start of the arena, and where they end."""
     sizes: dict[str, int] = {}
-    for _, graph, tokens in graphs:
+    for each in graphs:
         for name in PINNED:
-            if name in graph.outputs:
-                size = WORD * graph.type(graph.outputs[name]).elements(tokens)
+            if name in each.graph.outputs:
+                type = each.graph.type(each.graph.outputs[name])
+                size = WORD * type.elements(each.tokens)
                 sizes[name] = max(sizes.get(name, 0), align(size))
     views, end = {}, 0
     for name, size in sizes.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..bundle.reader import Bundle
-from ..codegen.kernel import TIERS, Tier
+from ..codegen.tiers import TIERS, Tier
 from ..errors import UnsupportedError
 from ..hosts.wgpu_device import Device, best_tier
 from ..options import Options
@@ -36,10 +36,12 @@ def validate_kernels(
     checked = []
     for tier in TIERS:
         mine = [answer for answer in answers if answer.kernel.tier == tier]
+        if not mine:
+            continue
         try:
             device = Device(tier)
-        except UnsupportedError as error:
-            report.warn(f"{error.message}: its kernels are not checked")
+        except UnsupportedError:
+            checked.append(f"not the kernels of tier {tier}, which no GPU here can run")
             continue
         for _ in check_answers(mine, device):
             report.advance(1)

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..codegen import kernels as k
 from ..codegen.generate import TierCode
-from ..codegen.kernel import Kernel, KernelParams, Tier
+from ..codegen.kernel import Kernel, KernelParams
+from ..codegen.tiers import Tier
 from ..errors import InternalError
 from ..hosts.wgpu_device import Device
 from .case import Case
@@ -21,9 +22,13 @@ from .cases import (
     attention_split,
     embed,
     matmul,
+    matmul_int8,
     matvec,
+    matvec_int8,
     qkv_rope,
+    quantise,
     rms_norm,
+    rope_attention,
     sample_prepare,
     sample_select,
 )
@@ -34,9 +39,13 @@ CASES: Mapping[type[KernelParams], Callable[[Any, Tier, int], Case]] = {
     k.AttentionSplit: attention_split.case,
     k.Embed: embed.case,
     k.MatMul: matmul.case,
+    k.MatMulInt8: matmul_int8.case,
     k.MatVec: matvec.case,
+    k.MatVecInt8: matvec_int8.case,
     k.QkvRope: qkv_rope.case,
+    k.Quantise: quantise.case,
     k.RmsNorm: rms_norm.case,
+    k.RopeAttention: rope_attention.case,
     k.SamplePrepare: sample_prepare.case,
     k.SampleSelect: sample_select.case,
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..kernel import Binding, Grid, KernelParams, Tier
+from ..kernel import Binding, Grid, KernelParams
+from ..tiers import Tier
+from .emit import Emit, emit_bindings
 from .kv_cache import KvCache
 
 LANES = 256
@@ -20,7 +22,8 @@ class AttentionReduce(KernelParams):
 
     `interleaved`: out is not in plain order (quant/interleave.py).
 
-    Bindings: state; partial: float32 [H, n_splits, D + 2] = a, m, l; out: float32 [1, H · D].
+    Bindings: state; partial: float32 [H, n_splits, D + 2] = a, m, l; out: float32 [1, H · D], or
+    with `record` its records.
     """
 
     template: ClassVar[str] = "attention_reduce"
@@ -30,17 +33,31 @@ class AttentionReduce(KernelParams):
     split: int
     n_splits: int
     interleaved: bool = False
+    record: bool = False
 
     @property
     def dims(self) -> int:
         return DIMS
 
     @property
+    def blocks(self) -> int:
+        """Blocks of the whole output."""
+        return self.n_heads * self.cache.head_dim // DIMS
+
+    @property
     def bindings(self) -> tuple[Binding, ...]:
         return (
-            Binding("state", "read", "State"),
-            Binding("partial", "read_write", "array<f32>"),
-            Binding("out", "read_write", "array<f32>"),
+            (
+                Binding("state", "read", "State"),
+                Binding("partial", "read_write", "array<f32>"),
+                *emit_bindings(Emit(self.blocks)),
+            )
+            if self.record
+            else (
+                Binding("state", "read", "State"),
+                Binding("partial", "read_write", "array<f32>"),
+                Binding("out", "read_write", "array<f32>"),
+            )
         )
 
     def workgroup(self, tier: Tier) -> int:

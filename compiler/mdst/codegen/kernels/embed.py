@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..kernel import Binding, Grid, KernelParams, Tier
+from ..kernel import Binding, Grid, KernelParams
 from ..part import Part
+from ..tiers import Tier
+from .emit import Emit, emit_bindings
 
 LANES = 64
 
@@ -22,7 +24,8 @@ class Embed(KernelParams):
 
     `interleaved`: rows of out are not in plain order (quant/interleave.py).
 
-    Bindings: state; tokens: uint32 [context]; table0, table1, …: weights; out: float32 [T, width].
+    Bindings: state; tokens: uint32 [context]; table0, table1, …: weights; out: float32 [T, width];
+    γ: float32 [width] and record: records of out ⊙ γ, if `emit`.
     """
 
     template: ClassVar[str] = "embed"
@@ -32,6 +35,7 @@ class Embed(KernelParams):
     width: int
     context: int
     interleaved: bool = False
+    emit: Emit | None = None
 
     @property
     def has_last_row(self) -> bool:
@@ -50,6 +54,7 @@ class Embed(KernelParams):
             Binding("tokens", "read", "array<u32>"),
             *(Binding(f"table{i}", "read", "array<vec4<u32>>") for i in range(len(self.slices))),
             Binding("out", "read_write", "array<vec4<f32>>"),
+            *emit_bindings(self.emit),
         )
 
     def workgroup(self, tier: Tier) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..kernel import Binding, Grid, KernelParams, Tier
+from ..kernel import Binding, Grid, KernelParams
 from ..part import Part
+from ..tiers import Tier
 from .segments import Segment, linear_bindings, segments
 
 ROW_STEPS = 4

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..kernel import Binding, Grid, KernelParams, Tier, fold
+from ..kernel import Binding, Grid, KernelParams, fold
 from ..part import Part
+from ..tiers import Tier
 from .segments import Segment, linear_bindings, segments
 
 MIN_LANES = 32

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..kernel import Binding, Grid, KernelParams, Tier
+from ..kernel import Binding, Grid, KernelParams
+from ..tiers import Tier
 
 
 @dataclass(frozen=True, slots=True)

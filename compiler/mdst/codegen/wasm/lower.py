@@ -16,8 +16,8 @@ from ...quant.layout import CHUNK, format_named, slice_layout
 from ...schedule.liveness import WORD, steps
 from ...schedule.plan import Plan
 from ...schedule.weight_plan import Region
-from ..lower import kv_cache
 from ..regions import is_interleaved, whole_region
+from ..use import kv_cache
 from . import kernels as k
 from .formats import WasmFormat, WasmPlane, wasm_format
 from .memory import MemoryMap, Needs

@@ -8,10 +8,10 @@ from itertools import count
 
 import numpy as np
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.attention_prefill import ROWS, AttentionPrefill
 from ...codegen.kernels.kv_cache import KvCache
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
 from ..case import Case, Expected, Fill, state_words
 from ..reference.attention_prefill import attention
 from ..reference.kv_cache import Floats, oldest_key

@@ -7,13 +7,15 @@ from itertools import count
 
 import numpy as np
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.attention_reduce import AttentionReduce
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
+from ...quant.records import BLOCK, record_words
 from ..case import Case, Expected, Fill, Kind, state_words
 from ..reference.attention_reduce import attention_reduce
 from ..reference.kv_cache import oldest_key, sink_count
 from .attention_split import SINKS, position_in_sight_of_wrap
+from .records import expect_record
 from .rows import expect
 
 _POSITIVE = Kind((0x01FFFFFF,) * 4, (0x3E000000,) * 4)
@@ -36,13 +38,20 @@ def case(params: AttentionReduce, tier: Tier, tokens: int) -> Case:
         fills.append(Fill(4 * h * params.n_splits * width, words, next(seeds), _POSITIVE))
         partial = fills[-1].data().view(np.float32)[: used * width].astype(np.float64)
         out = attention_reduce(partial.reshape(1, used, width))[0]
+        if params.record:
+            for block in range(cache.head_dim // BLOCK):
+                some = slice(BLOCK * block, BLOCK * (block + 1))
+                number = h * cache.head_dim // BLOCK + block
+                expected += expect_record(params.blocks, number, out[some], None)
+            continue
         outputs = [h * cache.head_dim + column for column in columns]
         expected += expect("out", 0, outputs, out[columns], order)
+    total = params.n_heads * cache.head_dim
     return Case(
         sizes={
             "state": STATE_BYTES,
             "partial": 4 * params.n_heads * params.n_splits * width,
-            "out": 4 * params.n_heads * cache.head_dim,
+            **({"record": 4 * record_words(total)} if params.record else {"out": 4 * total}),
         },
         inputs={
             "state": (state_words(position=position, n_tokens=1, sinks=SINKS),),

@@ -7,10 +7,10 @@ from itertools import count
 
 import numpy as np
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.attention_split import AttentionSplit
 from ...codegen.kernels.kv_cache import KvCache
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
 from ..case import Case, Expected, state_words
 from ..reference.attention_split import partial_attention
 from ..reference.kv_cache import Floats, oldest_key, rows_in_sight

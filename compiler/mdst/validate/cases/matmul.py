@@ -7,10 +7,10 @@ from itertools import count
 
 import numpy as np
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.matmul import MatMul
 from ...codegen.kernels.segments import Segment
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
 from ..case import Case, Expected, Fill, Words, state_words
 from ..reference.matmul import matmul
 from .rows import Floats, expect, fill_floats

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import count
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.matvec import MatVec
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
 from ..case import Case, Expected, Fill, Words, state_words
 from ..reference.matvec import matvec
 from .rows import expect, fill_floats

@@ -13,10 +13,10 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.kv_cache import KvCache
 from ...codegen.kernels.qkv_rope import QkvRope
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
 from ...graph.ops import MAX_SINKS
 from ...rope import BYTES
 from ..case import Case, Expected, Fill, state_words
@@ -37,8 +37,8 @@ def case(params: QkvRope, tier: Tier, tokens: int) -> Case:
     looked = sorted({0, min(3, tokens - 1), tokens - 1})
     positions = [position + t for t in looked]
     sinks = _Sinks.of(cache, position) if tokens == 1 else _Sinks(0, 0)
-    table_fills, tables = _fill_tables(params, {*positions, *sinks.positions}, seeds)
-    weights, q_norm, k_norm = _fill_norms(params, seeds)
+    table_fills, tables = fill_tables(params.rope_dim, {*positions, *sinks.positions}, seeds)
+    weights, q_norm, k_norm = fill_norms((params.q_norm, params.k_norm), cache.head_dim, seeds)
     width = params.all_heads * cache.head_dim
     rows = [fill_floats(4 * t * width, range(width), seeds) for t in looked]
     heads = qkv_rope(
@@ -107,33 +107,33 @@ class _Sinks:
         return range(self.first, self.first + self.count)
 
 
-def _fill_tables(
-    params: QkvRope, positions: set[int], seeds: Iterator[int]
+def fill_tables(
+    rope_dim: int, positions: set[int], seeds: Iterator[int]
 ) -> tuple[tuple[Fill, ...], npt.NDArray[np.float32]]:
     """The entries of these positions' bytes. Any numbers do: the kernel multiplies complex numbers,
     on the unit circle or not."""
     entries = {(b, position >> 8 * b & 255) for position in positions for b in range(BYTES)}
-    tables = np.zeros((BYTES, 256, params.rope_dim // 2, 2), np.float32)
+    tables = np.zeros((BYTES, 256, rope_dim // 2, 2), np.float32)
     fills: list[Fill] = []
     for b, v in sorted(entries):
-        start = (b * 256 + v) * 4 * params.rope_dim
-        found, values = fill_floats(start, range(params.rope_dim), seeds)
+        start = (b * 256 + v) * 4 * rope_dim
+        found, values = fill_floats(start, range(rope_dim), seeds)
         fills += found
         tables[b, v] = values.reshape(-1, 2)
     return tuple(fills), tables
 
 
-def _fill_norms(
-    params: QkvRope, seeds: Iterator[int]
+def fill_norms(
+    offsets: tuple[int | None, int | None], head_dim: int, seeds: Iterator[int]
 ) -> tuple[tuple[Fill, ...], Floats | None, Floats | None]:
-    """Fills of both norm weights, and their values where there is one."""
+    """Fills of both norm weights (offsets in 16 bytes), and their values where there is one."""
     fills: list[Fill] = []
     values: list[Floats | None] = []
-    for offset in (params.q_norm, params.k_norm):
+    for offset in offsets:
         if offset is None:
             values.append(None)
             continue
-        found, weight = fill_floats(16 * offset, range(params.cache.head_dim), seeds)
+        found, weight = fill_floats(16 * offset, range(head_dim), seeds)
         fills += found
         values.append(weight)
     return tuple(fills), values[0], values[1]

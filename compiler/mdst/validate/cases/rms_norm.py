@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import count
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.rms_norm import RmsNorm
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
 from ..case import Case, Expected, Fill, state_words
 from ..reference.rms_norm import rms_norm
 from .rows import expect, fill_floats

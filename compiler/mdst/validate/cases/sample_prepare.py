@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.sample_prepare import TOKENS_PER_GROUP, SamplePrepare
 from ...codegen.state import STATE_BYTES
+from ...codegen.tiers import Tier
 from ...sampling import MASKED, SamplingParams, penalise, state_fields
 from ..case import UNIT, Case, Expected, Fill, Kind, Words, rounded, state_words
 

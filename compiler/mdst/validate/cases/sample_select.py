@@ -9,10 +9,10 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from ...codegen.kernel import Tier
 from ...codegen.kernels.sample_prepare import TOKENS_PER_GROUP
 from ...codegen.kernels.sample_select import SampleSelect
 from ...codegen.state import MAX_END_TOKENS, STATE, STATE_BYTES
+from ...codegen.tiers import Tier
 from ...sampling import MASKED, SamplingParams, choose, random_word, state_fields
 from ..case import Case, Expected, Fill, Kind, Words, state_words
 

@@ -1,0 +1,93 @@
+"""RoPE, the write into the cache and attention of one token in one step, for short texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..kernel import Binding, Grid, KernelParams
+from ..tiers import Tier
+from .kv_cache import KvCache
+
+LANES = {"base": 256, "subgroups": 256, "dp4a": 256, "dp4a32": 512}
+
+
+@dataclass(frozen=True, slots=True)
+class RopeAttention(KernelParams):
+    """QkvRope and attention of one token at a position below `reach`, which is at most the window:
+    every key is in its own slot of the ring and no sink has moved. Keys after RoPE, and for the
+    first tokens before RoPE too, are left in the cache as QkvRope leaves them.
+
+    out[h] = Σ_j softmax_j(scale · q[h] · k_j) · v_j over 0 ≤ j ≤ position.
+
+    Bindings: state; rope: float32 [3, 256, rope_dim / 2, 2]; w: weights (only with norms);
+    qkv: float32 [(H + 2 · Hkv) · D]; k, v: the cache; out: float32 [H · D], or with `record` its
+    records.
+
+    A workgroup has one query head. The workgroups of one key head all turn its new key, which they
+    use from workgroup memory; the first of them writes it.
+    """
+
+    template: ClassVar[str] = "rope_attention"
+
+    n_heads: int
+    cache: KvCache
+    rope_dim: int
+    interleaved: bool
+    q_norm: int | None
+    k_norm: int | None
+    norm_epsilon: float
+    scale: float
+    reach: int
+    record: bool
+    out_interleaved: bool = False
+
+    @property
+    def has_norm(self) -> bool:
+        return self.q_norm is not None or self.k_norm is not None
+
+    @property
+    def group(self) -> int:
+        """Query heads per key head."""
+        return self.n_heads // self.cache.n_kv_heads
+
+    @property
+    def eights(self) -> int:
+        """Chunks of eight values of a head."""
+        return self.cache.head_dim // 8
+
+    def lanes_per_key(self, tier: Tier) -> int:
+        """Lanes that share a dot product: one where subgroups may be of any size."""
+        if tier != "dp4a32":
+            return 1
+        return max(n for n in (1, 2, 4, 8, 16) if self.eights % n == 0)
+
+    def slices(self, tier: Tier) -> int:
+        """Sets of lanes that share the keys when values are added up."""
+        return self.workgroup(tier) // self.eights
+
+    def slots(self, tier: Tier) -> int:
+        """Sums of values that meet in workgroup memory, in what the rest leaves of it."""
+        values = 2048 if self.cache.head_dim <= 128 else 1024
+        return min(self.slices(tier), values // self.cache.head_dim)
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        weights = (Binding("w", "read", "array<f32>"),) if self.has_norm else ()
+        return (
+            Binding("state", "read", "State"),
+            Binding("rope", "read", "array<vec2<f32>>"),
+            *weights,
+            Binding("qkv", "read_write", "array<f32>"),
+            Binding("k", "read_write", "array<vec4<u32>>"),
+            Binding("v", "read_write", "array<vec4<u32>>"),
+            Binding("record", "read_write", "array<vec4<u32>>")
+            if self.record
+            else Binding("out", "read_write", "array<f32>"),
+        )
+
+    def workgroup(self, tier: Tier) -> int:
+        return LANES[tier]
+
+    def grid(self, tier: Tier, tokens: int) -> Grid:
+        return (self.n_heads, 1, 1)

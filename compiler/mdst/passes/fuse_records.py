@@ -1,0 +1,62 @@
+"""Whoever makes a value also leaves its records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..graph.fused import (
+    AttentionReduce,
+    Projection,
+    Quantise,
+    Record,
+    RecordedEmbed,
+    RopeAttention,
+)
+from ..graph.graph import Graph, Value
+from ..graph.ops import Embed, Op
+from ..quant.records import BLOCK
+
+
+def fuse_records(graph: Graph) -> Graph:
+    """
+        … ─ projection ─ x ─ quantise(γ) ─ r        →        … ─ projection(γ) ┬ x
+                                                                              └ r
+
+    The same for the embedding, and for attention, whose records have no γ. For graphs of one token
+    (one_token). Left alone when the maker already leaves records (with another γ), and when a head
+    of attention is no whole number of blocks.
+    """
+    result = graph.copy()
+    for node in graph:
+        if not isinstance(graph.op(node), Quantise):
+            continue
+        x, *gamma = result.inputs(node)
+        op, output = _recording(result.op(x.node), "normed" if gamma else "plain")
+        if op is None:
+            continue
+        label = result.label(x.node)
+        new = result.add(op, *result.inputs(x.node), *gamma, label=label)
+        for i in range(len(result.types(x.node))):
+            result.replace(Value(x.node, i), Value(new.node, i))
+        result.replace(Value(node), Value(new.node, output))
+    result.remove_dead()
+    return result
+
+
+def _recording(op: Op, record: Record) -> tuple[Op | None, int]:
+    """`op` with records as a further output, and the number of that output."""
+    match op:
+        case Projection(record=None, last_row=False):
+            return replace(op, record=record), 1
+        case Embed() if record == "normed":
+            return RecordedEmbed(), 1
+        case RopeAttention(record=False) if record == "plain" and not _head_dim(op) % BLOCK:
+            return replace(op, record=True), 2
+        case AttentionReduce(record=False) if record == "plain" and not _head_dim(op) % BLOCK:
+            return replace(op, record=True), 1
+    return None, 0
+
+
+def _head_dim(op: RopeAttention | AttentionReduce) -> int:
+    cache = op.rope.cache if isinstance(op, RopeAttention) else op.cache
+    return cache.head_dim
