@@ -63,14 +63,17 @@ HOSTILE = """\
 
 @pytest.fixture(scope="module")
 def site(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    return double_site(serve, tmp_path_factory.mktemp("site"))
+
+
+def double_site(serve: Callable[..., str], folder: Path, *, chats: bool = True) -> str:
     """The page below a path under the strictest policy, with the double in place of mdst.js."""
-    folder = tmp_path_factory.mktemp("site")
     for name, data in runtime_files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     (folder / "mdst.js").write_bytes(DOUBLE.read_bytes())
     model = {"name": "Storyteller", "architecture": "llama", "parameters": 4_000_000}
-    manifest = {"model": model, "files": [{"name": "chat_template.json"}]}
+    manifest = {"model": model, "files": [{"name": "chat_template.json"}] * chats}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return serve(folder, csp=True, base="/some/sub/path/")
 
