@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gguf import GGUFWriter
 from mdst.bundle.reader import Bundle
 from mdst.cli.text import command
 from mdst.text import Tokenizer
@@ -82,6 +84,33 @@ def test_detokenize_gives_the_texts_of_ids(
         assert [json.loads(line) for line in done.out.splitlines()] == [
             tokenizer.decode_text(ids, special=bool(words), whole=True) for ids in id_lists
         ]
+
+
+@pytest.mark.parametrize("name", ["bert-bge", "gpt-2", "llama-spm", "phi-3"])
+def test_vectors_of_llama_cpp(ask: Ask, shared: Path, tmp_path: Path, name: str) -> None:
+    folder = shared / "goldens/vocabs"
+    source = tmp_path / "x.gguf"
+    source.write_bytes(lzma.decompress((folder / f"{name}.gguf.xz").read_bytes()))
+    vectors = json.loads((folder / f"{name}.json").read_text())
+    done = ask(lines([vector["text"] for vector in vectors]), "tokenize", source)
+    assert (done.code, done.err) == (0, "")
+    ids = [vector["ids"] for vector in vectors]
+    assert [json.loads(line) for line in done.out.splitlines()] == ids
+
+
+def test_an_unknown_pre_tokenizer_is_named(ask: Ask, tmp_path: Path) -> None:
+    writer = GGUFWriter(tmp_path / "x.gguf", "llama")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("nov\x1bel")
+    writer.add_token_list(["a", "b", "ab"])
+    writer.add_token_merges(["a b"])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    done = ask(lines(["abba"]), "tokenize", tmp_path / "x.gguf")
+    assert (done.code, done.out) == (0, "[2,1,0]\n")
+    assert done.err.startswith("mdst-text: warning: pre-tokenizer 'nov\\u001bel' is unknown")
+    assert len(done.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

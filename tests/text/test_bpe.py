@@ -57,6 +57,23 @@ def test_added_token_is_itself() -> None:
     assert token_bytes(b"\xff") == b"\xff"
 
 
+def test_characters(tiny: dict[str, Vocabulary]) -> None:
+    vocabulary = tiny["characters"]
+
+    def pieces(text: str, vocabulary: Vocabulary = vocabulary) -> list[str]:
+        return [vocabulary.tokens[id].decode() for id in Bpe(vocabulary).encode(text)]
+
+    assert pieces("abc a") == ["abc", "▁a"]
+    assert pieces("a\n\nb\n\n\n") == ["a", "\n\n", "b", "\n", "\n", "\n"]
+    assert pieces("aéb") == ["a", "<0xC3>", "<0xA9>", "b"]
+    assert pieces("한😀") == ["한", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>"]
+    # Bytes without token give nothing; lines that are tokens are merged all the same.
+    lacking = tuple(token.replace(b"<0xA9>", b"(0xA9)") for token in vocabulary.tokens)
+    assert pieces("é", replace(vocabulary, tokens=lacking)) == ["<0xC3>"]
+    without = replace(vocabulary, whole_line_feeds=False)
+    assert pieces("\n\n", without) == ["\n", "\n"]
+
+
 def test_equals_the_plain_algorithm(rng: np.random.Generator) -> None:
     """Against: find the best pair anywhere, join its leftmost occurrence, repeat."""
     for _ in range(200):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdst.errors import MalformedError
@@ -101,6 +101,7 @@ def test_broken_tries() -> None:
     assert "loop" in message()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_broken_bytes_never_break_us(data: st.DataObject) -> None:
     broken = bytearray(DATA)

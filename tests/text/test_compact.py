@@ -103,7 +103,7 @@ def test_wrong_field_is_refused(bpe: Vocabulary, offset: int, field: bytes) -> N
     assert caught.value.id == "TEXT008"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_broken_file_never_breaks_us(bpe: Vocabulary, spm: Vocabulary, data: st.DataObject) -> None:
     model = data.draw(st.sampled_from(MODELS))

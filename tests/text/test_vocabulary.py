@@ -67,6 +67,82 @@ def test_unknown_pre_is_default_with_a_warning(bpe_metadata: Metadata) -> None:
     assert r"'nov\u001bel'" in vocabulary.warnings[0]
 
 
+def test_missing_pre_is_default_with_a_warning(bpe_metadata: Metadata) -> None:
+    del bpe_metadata[GGML + "pre"]
+    vocabulary = Vocabulary.from_metadata(bpe_metadata)
+    assert (vocabulary.pre, vocabulary.patterns) == ("default", DEFAULT.patterns)
+    assert len(vocabulary.warnings) == 1
+    assert "'tokenizer.ggml.pre' is missing" in vocabulary.warnings[0]
+
+
+def test_every_pre_of_llama_cpp_is_known() -> None:
+    """Those of src/llama-vocab.cpp in November 2026, but for the one of a model of its own,
+    'whitespace', which cuts nothing that generates."""
+    names = """
+        default minicpm5 llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2
+        jina-v5-nano deepseek-llm deepseek-coder deepseek-v3 spark2_5 youtu falcon mpt starcoder
+        gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert jais-2
+        gemma4 granite-embed-multi-311m sarvam-moe jina-v1-en jina-v2-code roberta-bpe refact
+        command-r qwen2 deepseek-r1-qwen kormo f2llmv2 qwen35 stablelm2 olmo dbrx smaug-bpe
+        poro-chat glm4 chatglm-bpe viking jais tekken smollm codeshell bloom gpt3-finnish exaone
+        exaone4 exaone-moe chameleon minerva-7b megrez gpt-4o llama4 kanana2 talkie
+        granite-embed-multi-97m tiny_aya cohere2moe superbpe trillion granite-docling bailingmoe
+        bailingmoe2 llada-moe seed-coder hunyuan hunyuan-dense hy_v4 joyai-llm kimi-k2 ufakzeka
+        grok-2 afmoe laguna minimax-m2 solar-open mellum2
+    """
+    assert set(names.split()) == set(RULES)
+
+
+def test_gemma4(bpe_metadata: Metadata) -> None:
+    """A model of that name, or the pre-tokenizer; BOS goes in front whatever the file says."""
+    bpe_metadata[GGML + "add_bos_token"] = Entry(False)
+    by_pre = Vocabulary.from_metadata(bpe_metadata | {GGML + "pre": Entry(b"gemma4")})
+    by_model = Vocabulary.from_metadata(
+        bpe_metadata | {GGML + "model": Entry(b"gemma4"), GGML + "pre": Entry(b"qwen2")}
+    )
+    assert by_pre == by_model
+    assert (by_pre.model, by_pre.pre, by_pre.warnings) == ("gpt2", "gemma4", ())
+    assert (by_pre.byte_level, by_pre.whole_line_feeds, by_pre.add_bos) == (False, True, True)
+    assert not by_pre.add_space_prefix
+    del bpe_metadata[GGML + "bos_token_id"]
+    with pytest.raises(MalformedError, match="bos_token_id"):
+        Vocabulary.from_metadata(bpe_metadata | {GGML + "pre": Entry(b"gemma4")})
+
+
+def test_types_that_are_undefined_show_nothing(bpe_metadata: Metadata) -> None:
+    types = np.ones(267, np.int32)
+    types[265] = 0
+    bpe_metadata[GGML + "token_type"] = Entry(types)
+    assert Vocabulary.from_metadata(bpe_metadata).types[265] == 5
+
+
+def test_padding_of_no_token_counts_as_not_given(spm_metadata: Metadata) -> None:
+    spm_metadata[GGML + "padding_token_id"] = Entry(np.uint32(2**32 - 1))
+    spm_metadata[GGML + "unknown_token_id"] = Entry(269)
+    vocabulary = Vocabulary.from_metadata(spm_metadata)
+    assert (vocabulary.pad, vocabulary.unk) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "mask"),
+    [
+        (GGML + "pre", b"jina-v2-code", b"<mask>"),
+        ("general.architecture", b"nomic-bert-moe", b"<mask>"),
+        ("general.name", b"My Modern-BERT", b"[MASK]"),
+        ("general.name", b"other", None),
+    ],
+)
+def test_masks_swallow_the_space_before_them(
+    bpe_metadata: Metadata, key: str, value: bytes, mask: bytes | None
+) -> None:
+    tokens = bpe_metadata[GGML + "tokens"].value
+    assert isinstance(tokens, list)
+    tokens[262:264] = [b"<mask>", b"[MASK]"]
+    bpe_metadata[key] = Entry(value)
+    found = Vocabulary.from_metadata(bpe_metadata).lstrip_ids
+    assert [tokens[id] for id in found] == ([mask] if mask else [])
+
+
 def test_falcon_needs_no_keys_and_others_get_no_wrong_end(bpe_metadata: Metadata) -> None:
     del bpe_metadata[GGML + "bos_token_id"], bpe_metadata[GGML + "eos_token_id"]
     assert Vocabulary.from_metadata(bpe_metadata).eos is None

@@ -95,6 +95,7 @@ class Vocabulary:
         model, pre = _model(metadata)
         warnings: list[str] = []
         rule = _RULES.get(model) or _rule(pre, warnings)
+        pre = pre or "default"
         tokens = read_tokens(metadata, warnings, escaped=model == RWKV)
         ids = {token: id for id, token in enumerate(tokens)}
         special = read_special_ids(metadata, model, tokens)
@@ -153,8 +154,8 @@ def ids_by_text(vocabulary: Vocabulary) -> dict[str, int]:
     return ids
 
 
-def _model(metadata: md.Metadata) -> tuple[str, str]:
-    """Model and pre-tokenizer."""
+def _model(metadata: md.Metadata) -> tuple[str, str | None]:
+    """Model, and pre-tokenizer where one is named."""
     model = md.text(metadata, "tokenizer.ggml.model")
     if model is None:
         raise MalformedError("TEXT002", "'tokenizer.ggml.model' is missing")
@@ -166,16 +167,20 @@ def _model(metadata: md.Metadata) -> tuple[str, str]:
             f"tokenizer model {printable(model)} is not supported",
             hint=f"supported: {', '.join((*MODELS, _GEMMA4))}",
         )
-    return model, md.text(metadata, "tokenizer.ggml.pre") or "default"
+    return model, md.text(metadata, "tokenizer.ggml.pre")
 
 
-def _rule(pre: str, warnings: list[str]) -> Rule:
-    if pre not in RULES:
+def _rule(pre: str | None, warnings: list[str]) -> Rule:
+    if pre is None or pre not in RULES:
+        what = "key 'tokenizer.ggml.pre' is missing"
+        if pre is not None:
+            what = f"pre-tokenizer {printable(pre)} is unknown"
         warnings.append(
-            f"pre-tokenizer {printable(pre)} is unknown; text is split as 'default' does, "
-            "which may tokenize it worse than the model was trained for"
+            f"{what}; text is split as 'default' does, which may tokenize it worse than the model "
+            "was trained for"
         )
-    return RULES.get(pre, DEFAULT)
+        return DEFAULT
+    return RULES[pre]
 
 
 def _check_added(special: SpecialIds, bos: bool, eos: bool, sep: bool) -> None:

@@ -37,7 +37,7 @@ export const TYPES = Object.freeze({
  * of line feeds.
  * `merge_spaces`: a run of spaces counts as one, none at the ends ('t5').
  * `lowercase`, `strip_accents`: what 'bert' does to a text first; `charsmap`: what 't5' does, see
- * charsmap.js.
+ * rare/charsmap.js.
  * `lstrip_ids`, `rstrip_ids`: special tokens that swallow the ASCII white space before and after them.
  * `end_ids`: tokens that end a generation, ascending.
  *

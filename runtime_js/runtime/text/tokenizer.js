@@ -49,13 +49,13 @@ async function encoderOf(model) {
     case 'llama':
       return SentencePieceBpe;
     case 'bert':
-      return (await import('./wordpiece.js')).WordPiece;
+      return (await import('./rare/wordpiece.js')).WordPiece;
     case 't5':
-      return (await import('./unigram.js')).Unigram;
+      return (await import('./rare/unigram.js')).Unigram;
     case 'rwkv':
-      return (await import('./longest.js')).LongestToken;
+      return (await import('./rare/longest.js')).LongestToken;
     case 'plamo2':
-      return (await import('./plamo2.js')).CheapestTokens;
+      return (await import('./rare/plamo2.js')).CheapestTokens;
   }
 }
 

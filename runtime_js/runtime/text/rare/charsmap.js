@@ -5,7 +5,7 @@
  * broken map has not is not found.
  */
 
-import { UTF8 } from './characters.js';
+import { UTF8 } from '../characters.js';
 
 const VALUE = 0x80000000;
 

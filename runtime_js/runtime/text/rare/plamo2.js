@@ -5,12 +5,12 @@
  * text's end; a character that no token covers becomes its bytes.
  */
 
-import { byteTokens, characterSize, UTF8 } from './characters.js';
-import { TYPES } from './compact.js';
+import { byteTokens, characterSize, UTF8 } from '../characters.js';
+import { TYPES } from '../compact.js';
 
 /**
- * @import { Vocabulary } from './compact.js'
- * @import { TokenMap } from './token_map.js'
+ * @import { Vocabulary } from '../compact.js'
+ * @import { TokenMap } from '../token_map.js'
  */
 
 const STEPS = 10_000;

@@ -4,11 +4,11 @@
  * The twin of compiler/mdst/text/longest.py. A byte that begins no token is the unknown token.
  */
 
-import { UTF8 } from './characters.js';
+import { UTF8 } from '../characters.js';
 
 /**
- * @import { Vocabulary } from './compact.js'
- * @import { TokenMap } from './token_map.js'
+ * @import { Vocabulary } from '../compact.js'
+ * @import { TokenMap } from '../token_map.js'
  */
 
 /** Encodes text that holds no special tokens. */

@@ -4,12 +4,12 @@
  * The twin of compiler/mdst/text/wordpiece.py.
  */
 
-import { SPACE, UTF8 } from './characters.js';
-import { pattern } from './pretokenize.js';
+import { SPACE, UTF8 } from '../characters.js';
+import { pattern } from '../pretokenize.js';
 
 /**
- * @import { Vocabulary } from './compact.js'
- * @import { TokenMap } from './token_map.js'
+ * @import { Vocabulary } from '../compact.js'
+ * @import { TokenMap } from '../token_map.js'
  */
 
 /** Encodes text that holds no special tokens. */

@@ -5,13 +5,13 @@
  * covers are the unknown token, one for a run of them.
  */
 
-import { characterSize, SPACE, UTF8 } from './characters.js';
+import { characterSize, SPACE, UTF8 } from '../characters.js';
 import { CharsMap } from './charsmap.js';
-import { TYPES } from './compact.js';
+import { TYPES } from '../compact.js';
 
 /**
- * @import { Vocabulary } from './compact.js'
- * @import { TokenMap } from './token_map.js'
+ * @import { Vocabulary } from '../compact.js'
+ * @import { TokenMap } from '../token_map.js'
  */
 
 const UNKNOWN_PENALTY = 10;
