@@ -39,7 +39,7 @@ export function readOption(name, value, allowed) {
 /** @param {string} name @param {unknown} value @returns {Record<string, any>} {} for null */
 export function readObject(name, value) {
   if (value === undefined || value === null) return {};
-  if (typeof value === 'object' && !Array.isArray(value)) return value;
+  if (Object.prototype.toString.call(value) === '[object Object]') return value; // no list, no Map
   throw invalid(`${name} is ${show(value)}, but must be an object`, name);
 }
 

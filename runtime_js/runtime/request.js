@@ -199,10 +199,13 @@ function readFormat(given) {
     case 'json_schema': {
       const { schema } = readObject('response_format.json_schema', json_schema);
       const name = 'response_format.json_schema.schema';
-      if (typeof schema === 'boolean' || (typeof schema === 'object' && schema !== null)) {
-        return schema;
+      if (typeof schema === 'boolean') return schema;
+      try {
+        JSON.stringify(readObject(name, schema ?? ''));
+      } catch {
+        throw invalid(`${name} is ${show(schema)}, but must be a JSON schema`, name);
       }
-      throw invalid(`${name} is ${show(schema)}, but must be a JSON schema`, name);
+      return schema;
     }
     default:
       return null;

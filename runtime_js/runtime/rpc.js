@@ -48,7 +48,12 @@ export class Caller {
     /** @type {Promise<any>} */
     const answer = new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject, onPart });
-      this.worker.postMessage({ id, method, argument }); // throws for what no message can carry
+      try {
+        this.worker.postMessage({ id, method, argument });
+      } catch (error) { // of functions, for example
+        const message = `the request has what cannot be sent to a worker: ${error}`;
+        reject(new MdstError('invalid_request', message, { cause: error }));
+      }
     });
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort);

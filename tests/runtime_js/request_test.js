@@ -96,6 +96,7 @@ const COMMON = [
   ['logit_bias', { logit_bias: { 10: 1 } }],
   ['logit_bias', { logit_bias: { 1: NaN } }],
   ['logit_bias', { logit_bias: [1] }],
+  ['logit_bias', { logit_bias: new Map([[1, 1]]) }],
   ['ignore_eos', { ignore_eos: 1 }],
   ['on_full', { on_full: 'grow' }],
   ['stream', { stream: 'yes' }],
@@ -106,6 +107,9 @@ const COMMON = [
   ['response_format.type', { response_format: { type: 'xml' } }],
   ['response_format.json_schema.schema', {
     response_format: { type: 'json_schema', json_schema: {} },
+  }],
+  ['response_format.json_schema.schema', {
+    response_format: { type: 'json_schema', json_schema: { schema: { const: 5n } } },
   }],
   ['response_format.schema', { response_format: { type: 'json_object', schema: {} } }],
   ['maxTokens', { maxTokens: 5 }],
@@ -134,7 +138,7 @@ for (
   ])
 ) {
   for (const [param, given] of cases) {
-    Deno.test(`${name}: ${JSON.stringify(given)} is refused`, async () => {
+    Deno.test(`${name}: ${Deno.inspect(given)} is refused`, async () => {
       const error = await assertFails(() => reader(given), 'invalid_request');
       assert(error instanceof MdstError);
       assertEquals(error.param, param);

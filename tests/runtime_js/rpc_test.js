@@ -69,6 +69,12 @@ Deno.test('a signal reaches the other side, before and during the call', async (
   assertEquals(await caller.call('wait', 0, { signal: AbortSignal.abort() }), 'during');
 });
 
+Deno.test('what no message can carry is a wrong request', async () => {
+  const { caller } = connect(() => Promise.resolve(1));
+  await assertFails(() => caller.call('x', { f: () => {} }), 'invalid_request');
+  assertEquals(await caller.call('x', {}), 1);
+});
+
 Deno.test('the end of a worker ends all calls', async () => {
   const { caller, worker } = connect(() => new Promise(() => {}));
   const answer = caller.call('wait', 0);
