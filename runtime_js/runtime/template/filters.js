@@ -253,7 +253,12 @@ export const FILTERS = {
         attribute === undefined || attribute === null ? item : follow(budget, item, attribute),
       ), start);
   },
-  title: texts((text) => text.split(/([-\s({[<]+)/).map((part) => capitalize(part)).join('')),
+  title: texts((text) =>
+    text.split(/([-\s({[<]+)/).map((part) => {
+      const [first = '', ...rest] = chars(part);
+      return first.toUpperCase() + rest.join('').toLowerCase();
+    }).join('')
+  ),
   tojson: (value, [ascii, indent, separators, sorted], budget) => {
     const margin = indentOf(indent);
     const given = separators === undefined || separators === null

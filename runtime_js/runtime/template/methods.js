@@ -5,6 +5,7 @@ import { toText } from './print.js';
 import {
   Callable,
   chars,
+  checkKey,
   fail,
   iterate,
   keyOf,
@@ -55,18 +56,18 @@ function split(text, sep, max, right) {
   /** @type {string[]} */
   const parts = [];
   const blank = sep === null || sep === undefined;
-  if (blank) text = strip(text, null, 3);
+  if (blank) text = strip(text, null, right ? 2 : 1);
   else if (str(sep) === '') fail('empty separator');
-  if (blank && text === '') return parts;
   const all = blank ? text.split(new RegExp(`([${SPACE}]+)`)) : between(text, str(sep));
   // `all` is text, separator, text, …: what is beyond the limit stays joined.
   if (right) {
     while (limit-- > 0 && all.length > 1) parts.unshift(...all.splice(-2).slice(1));
-    parts.unshift(all.join(''));
+    if (!blank || all.join('')) parts.unshift(all.join(''));
   } else {
     let at = 0;
     for (; limit-- > 0 && at + 1 < all.length; at += 2) parts.push(all[at]);
-    parts.push(all.slice(at).join(''));
+    const rest = all.slice(at).join('');
+    if (!blank || rest) parts.push(rest);
   }
   return parts;
 }
@@ -100,7 +101,8 @@ export function replace(text, from, to, count) {
 /** @param {string} text */
 export function capitalize(text) {
   const [first = '', ...rest] = chars(text);
-  return first.toUpperCase() + rest.join('').toLowerCase();
+  const [head = '', ...tail] = first.toUpperCase(); // ß becomes Ss
+  return head + [...tail, ...rest].join('').toLowerCase();
 }
 
 /** @param {string} text @returns {string} as `str.title()` */
@@ -232,6 +234,7 @@ const LIST = {
 const DICT = {
   copy: (dict) => new Map(dict),
   get: (dict, [key, other = null]) => {
+    checkKey(plain(key));
     const place = keyOf(key);
     return place === undefined || !dict.has(place) ? other : dict.get(place);
   },

@@ -4,6 +4,7 @@ import { compareTexts, repr, toText } from './print.js';
 import {
   asNumber,
   chars,
+  checkKey,
   fail,
   Float,
   int,
@@ -212,11 +213,8 @@ export function contains(budget, all, item) {
     return budget.text(all).includes(item);
   }
   if (all instanceof Map) {
-    const key = keyOf(item);
-    if (key !== undefined) return all.has(key);
-    return item instanceof Undefined || item instanceof Tuple
-      ? false
-      : fail(`unhashable type: '${typeName(item)}'`);
+    checkKey(item);
+    return all.has(keyOf(item));
   }
   return iterate(budget, all).some((/** @type {Value} */ each) =>
     each === item || equal(budget, each, item)

@@ -240,6 +240,13 @@ export function keyOf(value) {
   return asNumber(value);
 }
 
+/** @param {Value} value @throws for what can be no key in Python either */
+export function checkKey(value) {
+  const type = typeName(value);
+  if (type === 'list' || type === 'dict') fail(`unhashable type: '${type}'`);
+  if (type === 'tuple') value.forEach(checkKey);
+}
+
 /** @param {Map<Value, Value>} dict @param {Value} key @param {Value} value */
 export function put(dict, key, value) {
   key = plain(key);

@@ -83,12 +83,15 @@ TESTS = [
 ]  # fmt: skip
 METHODS = [
     "capitalize()", "count('a')", "endswith('a')", "endswith(('d', ' '))", "find('a')",
-    "format(1, 2)", "get('a')", "get('b', 3)", "get(1)", "index('a')", "isalnum()", "isalpha()",
+    "format(1, 2)", "get('a')", "get('b', 3)", "get(1)", "get(l)", "get((1, l))", "index('a')",
+    "isalnum()", "isalpha()",
     "isdigit()", "islower()", "isspace()", "isupper()", "items()|list", "join(m)", "keys()|list",
     "lower()", "lstrip()", "lstrip('a ')", "partition(',')", "removeprefix('a')",
     "removesuffix('c')", "replace('a', 'o')", "replace(',', '', 1)", "rfind(',')",
     "rpartition(',')", "rsplit(',', 1)", "rstrip()", "split()", "split(',')", "split(',', 1)",
-    "split(none, 1)", "splitlines()", "startswith('a')", "strip()", "strip(' d')", "title()",
+    "split(none, 1)",
+    "split(none, 2)", "rsplit(none, 1)", "rsplit()", "split(',', 0)", "splitlines()",
+    "startswith('a')", "strip()", "strip(' d')", "title()",
     "upper()", "values()|list", "append(1)", "update({})", "copy()",
 ]  # fmt: skip
 ACCESS = [

@@ -14,6 +14,7 @@ from .values import (
     Markup,
     Value,
     View,
+    check_key,
     fail,
     hashable,
     iterate,
@@ -190,6 +191,7 @@ def _get(
 ) -> Value:
     key = plain(args[0])
     other = args[1] if len(args) > 1 else None
+    check_key(key)
     return items.get(key, other) if hashable(key) else other
 
 

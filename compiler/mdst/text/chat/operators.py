@@ -15,6 +15,7 @@ from .values import (
     Markup,
     Undefined,
     Value,
+    check_key,
     checked,
     fail,
     hashable,
@@ -202,11 +203,8 @@ def contains(budget: Budget, all: Value, item: Value) -> bool:
             fail(f"'in <string>' requires string, not {type_name(item)}")
         return item in budget.text(all)
     if isinstance(all, dict):
-        if hashable(item):
-            return item in all
-        if isinstance(item, (list, dict)):
-            fail(f"unhashable type: '{type_name(item)}'")
-        return False
+        check_key(item)
+        return hashable(item) and item in all
     return any(each is item or equal(budget, each, item) for each in iterate(budget, all))
 
 

@@ -213,6 +213,15 @@ def hashable(value: Value) -> bool:
     return value is None or isinstance(value, (str, int, float))
 
 
+def check_key(value: Value) -> None:
+    """Fails for what can be no key in Python either."""
+    if isinstance(value, (list, dict)):
+        fail(f"unhashable type: '{type_name(value)}'")
+    if isinstance(value, tuple):
+        for item in value:
+            check_key(item)
+
+
 def put(dict: dict[Value, Value], key: Value, value: Value) -> None:
     key = plain(key)
     if not (key is None or isinstance(key, str) or type(key) is int):
