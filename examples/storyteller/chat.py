@@ -12,9 +12,22 @@ from pathlib import Path
 
 import words
 from corpus import (
-    LENGTHS, MOODS, Facts, Plot, Story, Teller, any_story, draw_facts, made_up, polished,
-    read_grammar, read_plot, told, with_articles,
-)  # fmt: skip
+    LENGTHS,
+    MOODS,
+    Facts,
+    Plot,
+    Story,
+    Teller,
+    any_story,
+    draw_facts,
+    made_up,
+    ordinary,
+    polished,
+    read_grammar,
+    read_plot,
+    told,
+    with_articles,
+)
 
 TALK = Path(__file__).parent / "talk"
 MOOD_WORDS = {
@@ -97,6 +110,13 @@ class Talker:
         turns.append(("user", self._typed(asked)))
         turns.append(("assistant", answer if "\n" in answer else with_articles(polished(answer))))
 
+    def _tell(self, turns: list[Turn], asked: str, story: Story) -> Story:
+        """Answers with a story, in which only what was said is made up."""
+        said = " ".join([asked, *(text for _, text in turns)])
+        story = ordinary(self._rng, story, said)
+        self._say(turns, asked, story.text)
+        return story
+
     def _typed(self, text: str) -> str:
         """Text as people type it: with or without capitals and a last mark."""
         text = with_articles(text)
@@ -121,8 +141,7 @@ class Talker:
 
     def _request(self, turns: list[Turn]) -> Story:
         story = self._new_story()
-        self._say(turns, self._asked(story), story.text)
-        return story
+        return self._tell(turns, self._asked(story), story)
 
     def _asked(self, story: Story, rule: str | None = None) -> str:
         """A request that the story fulfils."""
@@ -193,6 +212,9 @@ class Talker:
             text = f"{self._hero(story)} and {topic}"
         elif draw < 0.55:
             text = self._cast(story)
+        elif draw < 0.63 and self._told(story, "thing"):
+            hue = f"{f['hue']} " if self._told(story, "hue") and rng.random() < 0.5 else ""
+            text = f"a {hue}{f['thing']}"
         else:
             text = self._hero(story)
             if self._told(story, "b") and rng.random() < 0.12:
@@ -250,15 +272,13 @@ class Talker:
         offered = with_articles(offer) in answer
         if offered and rng.random() < 0.65 and story.facts["length"] == "normal":
             if story.mood in ("plain", self._system_mood):
-                self._say(turns, self._line("yes", {}), story.text)
-                return story
+                return self._tell(turns, self._line("yes", {}), story)
         story = self._new_story()
         if offered or rng.random() < 0.5:
             rule = "no" if offered else rng.choice(("request", "request_any", "yes"))
         else:
             rule = "request"
-        self._say(turns, self._asked(story, rule), story.text)
-        return story
+        return self._tell(turns, self._asked(story, rule), story)
 
     def _follow(self, turns: list[Turn], story: Story | None) -> Story | None:
         draw = self._rng.random()
@@ -277,8 +297,7 @@ class Talker:
     def _another(self, turns: list[Turn], story: Story) -> Story:
         while (new := self._new_story()).mood not in ("plain", self._system_mood):
             pass
-        self._say(turns, self._line("another", story.facts), new.text)
-        return new
+        return self._tell(turns, self._line("another", story.facts), new)
 
     def _same_hero(self, story: Story) -> Facts:
         keep = {k: v for k, v in story.facts.items() if k == "a" or k.startswith("a.")}
@@ -296,8 +315,7 @@ class Talker:
         text = self._line("another_hero", story.facts)
         if new.mood not in ("plain", self._system_mood):
             text = text.rstrip(".?!") + ". Make it " + self._rng.choice(MOOD_WORDS[new.mood]) + "."
-        self._say(turns, text, new.text)
-        return new
+        return self._tell(turns, text, new)
 
     def _again(self, story: Story, mood: str, length: str, facts: Facts) -> Story:
         """The same plot and facts, told anew."""
@@ -315,8 +333,7 @@ class Talker:
         if word and rng.random() < 0.3:
             word = {"happy": "happier", "sad": "sadder", "funny": "funnier", "scary": "scarier",
                     "exciting": "more exciting"}.get(mood, word)  # fmt: skip
-        self._say(turns, self._line(rule, story.facts | {"mood_word": word}), new.text)
-        return new
+        return self._tell(turns, self._line(rule, story.facts | {"mood_word": word}), new)
 
     def _new_hero(self, turns: list[Turn], story: Story) -> Story:
         drawn = draw_facts(self._rng)
@@ -330,8 +347,7 @@ class Talker:
         hero = {k: v for k, v in drawn.items() if k == "a" or k.startswith("a.")}
         new = self._again(story, story.mood, story.facts["length"], story.facts | hero)
         phrase = self._hero(new)
-        self._say(turns, self._line("hero_change", story.facts | {"new": phrase}), new.text)
-        return new
+        return self._tell(turns, self._line("hero_change", story.facts | {"new": phrase}), new)
 
     def _question(self, turns: list[Turn], story: Story) -> Story:
         f = story.facts

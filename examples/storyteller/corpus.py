@@ -8,7 +8,7 @@ once and kept as its facts; `chat.py` asks for stories by them. `python3 corpus.
 import argparse
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import words
@@ -99,8 +99,17 @@ def read_grammar() -> list[Plot]:
 
 
 def made_up(rng: random.Random) -> str:
-    """A word that is none: it teaches the model to copy whatever a request brings."""
-    return "".join(rng.sample(words.SYLLABLES, rng.choice((2, 2, 3)))) + rng.choice(words.ENDINGS)
+    """A word that is none: it teaches the model to copy whatever a request brings. `ordinary` takes
+    those away that no request brought."""
+    word = ""
+    while len(word) < 5:  # too many shorter ones are words
+        parts = (
+            rng.choice(words.ONSETS) + rng.choice(words.VOWELS)
+            for _ in range(rng.choice((1, 2, 2, 2, 3)))
+        )
+        first = rng.choice(words.VOWELS) if rng.random() < 0.12 else ""
+        word = first + "".join(parts) + rng.choice(words.ENDINGS)
+    return word
 
 
 def _name(rng: random.Random, gender: str) -> str:
@@ -109,7 +118,7 @@ def _name(rng: random.Random, gender: str) -> str:
 
 def _kind(rng: random.Random, gender: str) -> words.Kind:
     draw = rng.random()
-    if draw < 0.06:
+    if draw < 0.09:
         return words.Kind(made_up(rng), "house", "walked", ("cake", "soup", "berries"))
     return rng.choice(words.PEOPLE[gender] if draw < 0.18 else words.KINDS)
 
@@ -129,6 +138,30 @@ def character(role: str, gender: str, kind: words.Kind, name: str) -> Facts:
         f"{role}.his": his,
         f"{role}.himself": f"{him}self",
     }
+
+
+def ordinary(rng: random.Random, story: Story, said: str) -> Story:
+    """The story with known words for all made-up ones that do not occur in `said`."""
+    nouns = [kind.noun for kind in words.KINDS]
+    names = {pronoun: words.NAMES[pronoun] for pronoun in PRONOUNS}
+    known = {role: names[story.facts[f"{role}.he"]] for role in "abc"}
+    known |= {"a.kind": nouns, "b.kind": nouns, "thing": THINGS}
+    known["place"] = [place for preposition, place in PLACES if preposition == story.facts["prep"]]
+    text, facts = story.text, story.facts
+    for fact, choices in known.items():
+        word = facts[fact]
+        familiar = {*choices, *words.ELDERS["he"], *words.ELDERS["she"]} | {
+            kind.noun for people in words.PEOPLE.values() for kind in people
+        }
+        if word in familiar or re.search(rf"\b{word}\b", said, re.IGNORECASE):
+            continue
+        # "a" or "an" stands before it already.
+        vowel = word[0].lower() in "aeiou"
+        free = [c for c in choices if c not in facts.values() and (c[0].lower() in "aeio") == vowel]
+        new = rng.choice(free or choices)
+        text = re.sub(rf"\b{word}\b", new, text)
+        facts = {name: re.sub(rf"\b{word}\b", new, value) for name, value in facts.items()}
+    return replace(story, text=text, facts=facts)
 
 
 def _cast(rng: random.Random) -> Facts:
@@ -168,7 +201,7 @@ def draw_facts(rng: random.Random) -> Facts:
         "scene": f"the {place}" if place in words.UNIQUE else f"a {rng.choice(LOOKS)} {place}",
         "season": season,
         "weather": rng.choice(WEATHERS),
-        "thing": made_up(rng) if rng.random() < 0.06 else rng.choice(THINGS),
+        "thing": made_up(rng) if rng.random() < 0.09 else rng.choice(THINGS),
         "hue": rng.choice(HUES),
     }
 
@@ -221,10 +254,13 @@ class Teller:
             if line.startswith("{a} ") and self._rng.random() < 0.15:
                 line = "the {a.kind}" + line[len("{a}") :]
             told.append(self.expand(line))
+            aside = ""
             if 0 < i < last and self._rng.random() < odds:
-                told.append(self._closing(f"aside_{mood}", told))
+                aside = self._closing(f"aside_{mood}", told)
             elif has_thing and 0 < i < last and self._rng.random() < 0.15:
-                told.append(self.rule("thing_aside"))
+                aside = self.rule("thing_aside")
+            if aside and aside not in told:
+                told.append(aside)
 
     def tell(self, mood: str, when: str | None, has_thing: bool, length: str) -> Story:
         """The story in three paragraphs: opening, what happens, ending. `length`: short stories
@@ -286,7 +322,8 @@ def with_articles(text: str) -> str:
 def any_story(rng: random.Random, plots: list[Plot]) -> Story:
     """A story of any plot, mood and length."""
     mood = rng.choice(MOODS) if rng.random() < 0.45 else "plain"
-    return told(rng, rng.choice(plots), draw_facts(rng), mood, rng.choice(LENGTHS))
+    story = told(rng, rng.choice(plots), draw_facts(rng), mood, rng.choice(LENGTHS))
+    return ordinary(rng, story, "")
 
 
 LENGTHS = ("short", "normal", "normal", "normal", "long")

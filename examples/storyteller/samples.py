@@ -1,4 +1,4 @@
-"""Conversations that training ends with, to be read by eye; a first turn may be a system message."""
+"""Conversations that training ends with, to be read by eye; the first turn may be a system's."""
 
 CONVERSATIONS = (
     (

@@ -95,19 +95,27 @@ NAMES = {
         Sara Alice Nina Penny Bella Dora Wendy Fern Olive Zoe Mabel Greta Maya Luna Kate Amy Sue
         Holly Willow Tess Ada June Betty Pearl Zelda Mary Jane Eva Lena Julia Sophie Olivia Ava
         Grace Chloe Flora Stella Hannah Laura Leah Heidi Ingrid Yuki Mei Aisha Fatima Priya Sofia
-        Elena Rita Carmen Lola Nadia Vera Irma Martha Ruth Edith Agnes Elsa Pippa Trixie Coco""".split(),
+        Elena Rita Carmen Lola Nadia Vera Irma Martha Ruth Edith Agnes Elsa Pippa Trixie
+        Coco""".split(),
     "he": """Tom Ben Max Sam Leo Tim Jack Oliver Milo Finn Theo Hugo Oscar Felix Toby Peter Henry
         Otto Gus Ned Rufus Bruno Jasper Barney Charlie Arlo Louis Walter Rory Pip Bob Dan Will
         Harry Freddy Ollie Basil Conrad Teddy George John David Paul Mark Luke Noah Liam Ethan
         Lucas Adam Eric Karl Fritz Hans Ivan Boris Omar Ali Ravi Kenji Hiro Diego Pablo Marco
-        Luca Mateo Jonas Emil Anton Victor Ralph Ernest Archie Alfie Ziggy Biscuit Bolt Rusty""".split(),
+        Luca Mateo Jonas Emil Anton Victor Ralph Ernest Archie Alfie Ziggy Biscuit Bolt
+        Rusty""".split(),
 }
 
-SYLLABLES = """ba be bi bo bu da de di do du fa fe fi fo ga go gu ha he hi ja jo ka ke ki ko ku
-    la le li lo lu ma me mi mo mu na ne ni no nu pa pe pi po ra re ri ro ru sa se si so su
-    ta te ti to tu va ve vi wa we wi ya yo za ze zi zo zu bri cle dra fle gri plo sta tri
-    ber dan fin gor kel lim mar nor pen quin ron sel tam vel wil zan""".split()
-ENDINGS = ("", "", "", "n", "s", "x", "lla", "na", "ra", "ko", "ck", "bert", "ly", "th", "m", "l")
+# Of made-up words: how syllables begin, what they sound like, how words end.
+ONSETS = """b c ch d f g h j k l m n p qu r s sh t th v w x y z
+    bl br cl cr dr fl fr gl gr kl kr pl pr sc sk sl sm sn sp st str sw tr zh""".split()
+VOWELS = "a a a a e e e e i i i i o o o o u u u y ai au ea ee ei ie io oa oo ou".split()
+ENDINGS = [
+    "",
+    "",
+    "",
+    *"""b ck d f g k l ll m n nd ng nk nt p ph r rd rk rt s sh ss st t th tt w x z
+    bert la lla le lin ly na ra ron son ton vich""".split(),
+]
 
 PLACES = """in forest, in meadow, in valley, in garden, in orchard, in field, in village, in jungle,
     in desert, in city, in castle, in park, in zoo, in cave, in kitchen, in library, in school,
@@ -135,7 +143,7 @@ TRAITS = """brave, kind, clever, curious, cheerful, gentle, busy, shy, quiet, me
     polite, lonely, lazy, greedy, proud, grumpy, sleepy, hungry, silly, funny, happy, sad, wise,
     old, young, small, tiny, big, fat, strong, fast, slow, poor, rich, clumsy, dreamy, stubborn,
     honest, patient, impatient, nervous, timid, angry, careful, careless, noisy, naughty, jolly,
-    lucky, unlucky, tired, messy, tidy, selfish, generous, forgetful, mysterious, wild, calm, lost"""
+    lucky, unlucky, tired, messy, tidy, selfish, generous, forgetful, mysterious, wild, calm"""
 
 # Places of which there is only one: nobody lives "in a quiet woods".
 UNIQUE = ("snow", "mountains", "woods", "moon", "sea")
