@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertFails } from './assert.js';
-import { findProblems, neededLimits, usableTiers } from '../../runtime_js/runtime/check.js';
+import {
+  askedFor,
+  findAdapter,
+  findProblems,
+  neededLimits,
+  usableTiers,
+} from '../../runtime_js/runtime/check.js';
 
 const MIB = 2 ** 20;
 
@@ -83,4 +89,39 @@ Deno.test('a tier of whole subgroups needs them, and its limits', () => {
   assertEquals(names(32, 1024), ['of32', 'base']);
   assertEquals(names(16, 1024), ['base']);
   assertEquals(names(32, 256), ['base']);
+});
+
+/** @param {unknown} gpu @param {() => Promise<void>} work with this navigator.gpu */
+async function withGpu(gpu, work) {
+  const real = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+  try {
+    await work();
+  } finally {
+    if (real) Object.defineProperty(globalThis, 'navigator', real);
+  }
+}
+
+Deno.test('an adapter that is not there at first is waited for', async () => {
+  let asked = 0;
+  const found = { info: {} };
+  const requestAdapter = () => Promise.resolve(++asked === 3 ? found : null);
+  await withGpu({ requestAdapter }, async () => assert(await findAdapter() === found));
+  assertEquals(asked, 3);
+});
+
+Deno.test('that there is none is found out once', async () => {
+  let asked = 0;
+  const requestAdapter = () => {
+    asked += 1;
+    return Promise.resolve(null);
+  };
+  await withGpu({ requestAdapter }, async () => {
+    assertEquals(askedFor(), 0);
+    assertEquals(await findAdapter(undefined, 2999), null); // the page had waited so long
+    const before = asked;
+    assert(askedFor() >= 2999);
+    assertEquals(await findAdapter(), null);
+    assertEquals(asked, before + 1);
+  });
 });
