@@ -12,7 +12,7 @@ import { MdstError } from './errors.js';
 import { fetchFile } from './fetching.js';
 
 /** The only `format` of a manifest that this runtime reads. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
  * The manifest as the server has it now, or where no server can be reached the one of the last load.
