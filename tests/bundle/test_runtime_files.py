@@ -19,6 +19,7 @@ MAX_GZIPPED_ON_DEMAND = {
     "runtime/grammar/": 18_000,
     "runtime/template/": 17_000,
     "runtime/text/rare/": 4_000,
+    "runtime/text/sentencepiece.js": 1_000,
     "runtime/profile.js": 2_500,
     "page/story.js": 2_500,
 }

@@ -8,7 +8,6 @@ import { MdstError } from '../errors.js';
 import { Bpe, writeBytes } from './bpe.js';
 import { byteOf, writePiece } from './characters.js';
 import { expandVocabulary, Tokens, TYPES } from './compact.js';
-import { SentencePieceBpe } from './sentencepiece.js';
 import { SpecialTokens } from './special.js';
 import { TokenMap } from './token_map.js';
 
@@ -29,7 +28,7 @@ export { expandVocabulary };
  */
 
 /**
- * A vocabulary file → its tokenizer. Loads the encoders that few models have when one does.
+ * A vocabulary file → its tokenizer. Loads other encoders than that of BPE when a model has one.
  * @param {ArrayBuffer} buffer
  * @throws {MdstError} 'format': the buffer is no such file
  */
@@ -47,7 +46,7 @@ async function encoderOf(model) {
     case 'gpt2':
       return Bpe;
     case 'llama':
-      return SentencePieceBpe;
+      return (await import('./sentencepiece.js')).SentencePieceBpe;
     case 'bert':
       return (await import('./rare/wordpiece.js')).WordPiece;
     case 't5':
