@@ -28,7 +28,7 @@ from .report import Dump, Reporter
 from .schedule.text import plan_text
 from .summary import Summary
 from .text import Vocabulary, chat, compact
-from .validate.bundle_check import validate_kernels, validate_model
+from .validate.bundle_check import validate_kernels, validate_model, validate_modules
 from .validate.known_answers import answers_json, known_answers
 
 
@@ -63,6 +63,7 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
 
         with BundleWriter(out, force=options.force) as writer:
             checked = validate_kernels(answers, options, report)
+            checked += validate_modules(modules, options, report)
             weights = Source(file, model.tables)
             writer.write("vocabulary.bin", compact(vocabulary))
             if chat_template is not None:

@@ -1,8 +1,10 @@
 """Times a compiled model in headless Chromium: load, prefill, decode.
 
     python3 tests/bench/browser.py OUT [--chromium PATH] [--gpu vulkan|swiftshader] [--query Q]
+        [--page wasm]
 
-Serves OUT at /bundle/ and browser.html beside this file at /, opens it, prints what it reports.
+Serves OUT at /bundle/ and browser.html (or wasm.html) beside this file at /, opens it, prints what
+it reports.
 Only the standard library is needed. Check `vendor` in the first line before believing a number.
 """
 
@@ -65,6 +67,12 @@ class Handler(SimpleHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
+    def end_headers(self) -> None:
+        """With what shared memory asks for."""
+        self.send_header("cross-origin-opener-policy", "same-origin")
+        self.send_header("cross-origin-embedder-policy", "require-corp")
+        super().end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
 
@@ -75,6 +83,7 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--gpu", choices=sorted(GPU), default="vulkan")
+    parser.add_argument("--page", choices=["browser", "wasm"], default="browser")
     parser.add_argument("--query", default="")
     parser.add_argument("--limit", type=float, default=240, help="seconds")
     args = parser.parse_args()
@@ -82,7 +91,7 @@ def main() -> int:
     handler = partial(Handler, bundle=args.out.resolve(), done=done)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/browser.html?{args.query}"
+    url = f"http://127.0.0.1:{server.server_port}/{args.page}.html?{args.query}"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [args.chromium, *FLAGS, *GPU[args.gpu], f"--user-data-dir={profile}", url]
         browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

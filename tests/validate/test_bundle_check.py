@@ -21,7 +21,7 @@ from mdst.hosts.wgpu_host import WgpuHost
 from mdst.options import Options, Validation
 from mdst.report import Reporter
 from mdst.validate.bundle_check import validate_model
-from mdst.validate.whole_model import check_model
+from mdst.validate.whole_model import check_model, expected_rows
 
 Compiled = Callable[..., Bundle]
 TinyModel = Callable[..., Path]
@@ -72,10 +72,13 @@ def test_a_compile_checks_kernels_and_model(
 ) -> None:
     notes = Notes()
     summary = compile_model(tiny_model(), tmp_path / "out", Options(), notes)
-    assert notes.phases == ["checking kernels", "packing weights", "checking the whole model"]
-    kernels, models = summary.checked[: len(summary.checked) // 2], summary.checked[-1]
-    assert re.fullmatch(r"\d+ kernels of tier dp4a on .+", kernels[0])
-    assert re.fullmatch(r"logits in tier \w+ within \S+ of numpy's \(NMSE\)", models)
+    assert notes.phases == [
+        *("checking kernels", "checking modules", "packing weights", "checking the whole model"),
+    ]
+    logits = [each for each in summary.checked if each.startswith("logits in ")]
+    assert re.fullmatch(r"\d+ kernels of tier dp4a on .+", summary.checked[0])
+    assert re.fullmatch(r"logits in tier \w+ within \S+ of numpy's \(NMSE\)", logits[0])
+    assert re.fullmatch(r"logits in model-\S+.wasm within \S+ of numpy's \(NMSE\)", logits[-1])
     assert -256 < notes.units <= 0
     # Results stay outside of the bundle.
     assert all("llvmpipe" not in p.read_text() for p in (tmp_path / "out").glob("*.json"))
@@ -97,7 +100,11 @@ def test_no_gpu_is_a_warning(tiny_model: TinyModel, tmp_path: Path, no_gpu: None
     notes = Notes()
     summary = compile_model(tiny_model(), tmp_path / "out", Options(), notes)
     assert notes.about("GPU") == ["no GPU adapter was found: kernels are not checked"]
-    assert list(summary.checked) == []
+    products, *modules = summary.checked
+    assert "matrix products of 4 WASM modules" in products
+    assert [words.split()[2] for words in modules] == [
+        f"model-{name}.wasm" for name in ("base", "relaxed", "base-threads", "relaxed-threads")
+    ]
     assert (tmp_path / "out/manifest.json").exists()
 
 
@@ -118,8 +125,14 @@ def test_a_tier_that_is_not_here_is_told(
     notes = Notes()
     summary = compile_model(tiny_model(), tmp_path / "out", Options(), notes)
     assert "not the kernels of tier subgroups, which no GPU here can run" in summary.checked
-    tiers = [line.split(" within ")[0] for line in summary.checked if "logits" in line]
+    tiers = [line.split(" within ")[0] for line in summary.checked if "logits in tier" in line]
     assert tiers == ["logits in tier dp4a", "logits in tier base"]
+
+
+def rows(bundle: Bundle) -> list[npt.NDArray[np.float32]]:
+    found = expected_rows(bundle)
+    assert found is not None
+    return found
 
 
 def test_wrong_logits_are_found(copy: Bundle, gpu: None) -> None:
@@ -131,7 +144,7 @@ def test_wrong_logits_are_found(copy: Bundle, gpu: None) -> None:
             node["op"]["scale"] *= 1.5
     path.write_text(json.dumps(data))
     with pytest.raises(InternalError, match="logits in tier base are off by") as error:
-        check_model(copy, "base")
+        check_model(copy, WgpuHost(copy, "base"), rows(copy))
     assert error.value.id == "VALIDATE002"
 
 
@@ -152,7 +165,7 @@ def test_logits_that_are_no_numbers_are_found(
 
     monkeypatch.setattr(WgpuHost, "decode_logits", wrong)
     with pytest.raises(InternalError):
-        check_model(copy, "base")
+        check_model(copy, WgpuHost(copy, "base"), rows(copy))
 
 
 def test_nothing_is_written_when_a_check_fails(

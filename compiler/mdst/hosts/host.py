@@ -111,6 +111,9 @@ class Host(ABC):
         self.done = 0
         self.position = len(self.tokens) - 1
 
+    def close(self) -> None:  # noqa: B027 (most hosts have nothing to end)
+        """Ends what runs beside the caller; the host is of no use afterwards."""
+
     @abstractmethod
     def run_chunk(self, ids: Sequence[int], *, last: bool) -> None:
         """Runs the prefill program on at most a chunk of ids, which stand at `position`; `last`:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from threading import Thread
 
@@ -11,7 +12,6 @@ import numpy.typing as npt
 import wasmtime
 from wasmtime import _ffi as ffi
 
-from ..bundle.manifest import WasmModule
 from ..errors import InternalError, UnsupportedError
 
 
@@ -37,19 +37,32 @@ class _SharedMemory(wasmtime.SharedMemory):
         return ffi.wasmtime_extern_t(ffi.WASMTIME_EXTERN_SHAREDMEMORY, union)
 
 
+@dataclass(frozen=True, slots=True)
+class Team:
+    """How many threads run a program, and where the number of their job is (manifest: `team`)."""
+
+    threads: int
+    job: int
+
+
+ALONE = Team(1, 0)
+
+
 class Instance:
-    """A model in memory: `memory` is all of it, uint8; exports are called by name. With `threads`
-    more than one, each call of a program runs on as many threads.
+    """A module over a memory of `pages`: `memory` is all of it, uint8; exports are called by name,
+    programs on all threads of the `team`.
 
     Raises UnsupportedError when there is not enough memory, InternalError for a module that does
     not compile or traps.
     """
 
-    def __init__(self, module: WasmModule, data: bytes, threads: int = 1) -> None:
-        shared, wide = "threads" in module.features, "memory64" in module.features
-        limits = wasmtime.Limits(module.pages, module.pages if shared else None)
+    def __init__(
+        self, name: str, data: bytes, pages: int, features: Sequence[str], *, team: Team = ALONE
+    ) -> None:
+        shared, wide = "threads" in features, "memory64" in features
+        limits = wasmtime.Limits(pages, pages if shared else None)
         type = wasmtime.MemoryType(limits, is_64=wide, shared=shared)
-        self._module = module
+        self._name, self._pages = name, pages
         self._code = _compile(data)
         store = wasmtime.Store(_engine())
         try:
@@ -58,19 +71,19 @@ class Instance:
             )
         except wasmtime.WasmtimeError as error:
             raise UnsupportedError(
-                "HOST004", f"no memory of {module.pages << 16} bytes is to be had"
+                "HOST004", f"no memory of {pages << 16} bytes is to be had"
             ) from error
         self._store, self._exports = store, self._instance(store)
         self.memory = self._bytes()
         self._workers: list[Thread] = []
-        if threads > 1:
-            self._gather(threads)
+        if team.threads > 1:
+            self._gather(team)
 
     def call(self, export: str, *arguments: int) -> None:
         try:
             _function(self._exports, export)(self._store, *arguments)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
-            raise InternalError("HOST005", f"{export} of {self._module.file}: {error}") from error
+            raise InternalError("HOST005", f"{export} of {self._name}: {error}") from error
 
     def close(self) -> None:
         """Ends the other threads."""
@@ -89,15 +102,15 @@ class Instance:
             start = self._memory.data_ptr()
         else:
             start = self._memory.data_ptr(self._store)
-        return np.ctypeslib.as_array(start, (self._module.pages << 16,))
+        return np.ctypeslib.as_array(start, (self._pages << 16,))
 
-    def _gather(self, threads: int) -> None:
-        self.call("join", 0, threads)
-        job = int(self.memory[self._module.team :][:4].view(np.uint32)[0])
-        for number in range(1, threads):
+    def _gather(self, team: Team) -> None:
+        self.call("join", 0, team.threads)
+        job = int(self.memory[team.job :][:4].view(np.uint32)[0])
+        for number in range(1, team.threads):
             store = wasmtime.Store(_engine())
             exports = self._instance(store)
-            _function(exports, "join")(store, number, threads)
+            _function(exports, "join")(store, number, team.threads)
             work = _function(exports, "work")
             worker = Thread(target=work, args=(store, job), daemon=True)
             worker.start()

@@ -13,7 +13,7 @@ from ..codegen.state import STATE_BYTES
 from ..errors import UsageError
 from .host import Host, Request
 from .state_bytes import read_state, state_bytes
-from .wasm_engine import Instance
+from .wasm_engine import Instance, Team
 
 
 class WasmHost(Host):
@@ -30,7 +30,13 @@ class WasmHost(Host):
             )
         self.tier = module.name
         self._module = module
-        self._instance = Instance(module, bundle.wasm(module), threads)
+        self._instance = Instance(
+            module.file,
+            bundle.wasm(module),
+            module.pages,
+            module.features,
+            team=Team(threads, module.team),
+        )
         for shard, data in bundle.shards():
             self._write(module.weights[shard.buffer] + shard.offset, data)
         super().__init__(manifest)

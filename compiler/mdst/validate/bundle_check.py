@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from ..bundle.reader import Bundle
-from ..codegen.tiers import TIERS, Tier
+from ..codegen.tiers import TIERS
+from ..codegen.wasm.generate import WasmCode
 from ..errors import UnsupportedError
+from ..hosts.host import Host
+from ..hosts.wasm_host import WasmHost
 from ..hosts.wgpu_device import Device, best_tier
+from ..hosts.wgpu_host import WgpuHost
 from ..options import Options
 from ..report import Reporter
 from .known_answers import KnownAnswer, check_answers
-from .whole_model import check_model
+from .wasm_products import check_products
+from .whole_model import INT8_BOUND, check_model, expected_rows
 
 SMALL_WEIGHTS = 256 << 20
 """Models of up to this many bytes of weights are run whole unless checks are turned off."""
@@ -51,6 +57,19 @@ def validate_kernels(
     return checked
 
 
+def validate_modules(modules: Sequence[WasmCode], options: Options, report: Reporter) -> list[str]:
+    """Runs the matrix products of every module on random weights; returns a sentence on what was
+    checked. Raises InternalError for a wrong answer, or a module that does not compile."""
+    if options.validate == "none":
+        return []
+    report.phase("checking modules", len(modules))
+    checked = set()
+    for module in modules:
+        checked |= {f"{module.variant.name}: {name}" for name in check_products(module)}
+        report.advance(1)
+    return [f"{len(checked)} matrix products of {len(modules)} WASM modules"]
+
+
 def validate_model(
     folder: Path, weight_bytes: int, options: Options, report: Reporter
 ) -> list[str]:
@@ -58,15 +77,29 @@ def validate_model(
     small = weight_bytes <= SMALL_WEIGHTS
     if options.validate == "none" or not (small or options.validate == "full"):
         return []
-    tiers: list[Tier] = [tier for tier in TIERS if best_tier([tier])]
     bundle = Bundle.open(folder, check=False)  # the list of files comes last
-    report.phase("checking the whole model", len(tiers))
+    hosts = list(_hosts(bundle))
+    report.phase("checking the whole model", len(hosts))
+    expected = expected_rows(bundle)
+    if expected is None:
+        report.warn("the model's logits are not finite: nothing to compare")
+        return []
     checked = []
-    for tier in tiers:
-        error = check_model(bundle, tier)
+    for name, open_host, bound in hosts:
+        host = open_host()
+        error = check_model(bundle, host, expected, bound)
+        host.close()
         report.advance(1)
-        if error is None:
-            report.warn("the model's logits are not finite: nothing to compare")
-            return []
-        checked.append(f"logits in tier {tier} within {error:.1g} of numpy's (NMSE)")
+        checked.append(f"logits in {name} within {error:.1g} of numpy's (NMSE)")
     return checked
+
+
+def _hosts(bundle: Bundle) -> Iterator[tuple[str, Callable[[], Host], float | None]]:
+    """What can run the bundle here: name, how to open it, bound of its error."""
+    for tier in TIERS:
+        if best_tier([tier]):
+            int8 = bundle.tier(tier).arithmetic == "int8"
+            yield f"tier {tier}", partial(WgpuHost, bundle, tier), INT8_BOUND if int8 else None
+    for module in bundle.manifest.wasm:
+        bound = INT8_BOUND if "relaxed-simd" in module.features else None
+        yield f"{module.file}", partial(WasmHost, bundle, module, min(2, module.threads)), bound
