@@ -44,7 +44,7 @@ def test_auto_without_a_gpu_is_wasm_and_says_so(bundle: Bundle, no_gpu: None) ->
 def test_auto_without_memory_for_wasm_is_numpy_and_says_so(
     bundle: Bundle, no_gpu: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise UnsupportedError("HOST004", "no memory of 3 bytes is to be had")
 
     monkeypatch.setattr("mdst.hosts.wasm_host.Instance", refuse)
