@@ -68,6 +68,8 @@ export interface Ability {
   /** Tokens that the model sees at once. */
   context: number;
   model: ModelInfo;
+  /** Whether the model has a chat template. */
+  chat: boolean;
 }
 
 /** `name` is untrusted text. */

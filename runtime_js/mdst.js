@@ -16,6 +16,8 @@ import { Store } from './runtime/storage/store.js';
 
 export { MdstError };
 
+const CHAT_TEMPLATE = 'chat_template.json';
+
 /** @param {string | URL | undefined} base @returns {URL} ending in a slash; default: this folder */
 function folderOf(base) {
   if (base === undefined) return new URL('.', import.meta.url);
@@ -40,6 +42,7 @@ export async function canRun({ base, tier, signal } = {}) {
     memory: memoryOf(manifest),
     context: manifest.context.window,
     model: manifest.model,
+    chat: manifest.files.some(({ name }) => name === CHAT_TEMPLATE),
   };
 }
 

@@ -9,7 +9,6 @@
  */
 
 /** @import { Ability, Engine, Problem, Progress } from './mdst.d.ts' */
-/** @import { Model } from './page/model.js' */
 
 // @ts-types="./mdst.d.ts"
 import { canRun, load, MdstError } from './mdst.js';
@@ -18,13 +17,13 @@ import { create, describe, element } from './page/elements.js';
 import { adapterName, modelFacts } from './page/facts.js';
 import { Failure } from './page/failure.js';
 import { countsBytes, formatBytes, sentence } from './page/format.js';
-import { readModel } from './page/model.js';
+import { inertLine } from './page/inert.js';
 import { Panel } from './page/panel.js';
 import { ProgressRows } from './page/progress.js';
 import { openSettings } from './page/settings.js';
 import { View } from './page/view.js';
 
-/** Bytes up to which a model is loaded unasked. */
+/** Bytes up to which a model is downloaded unasked. */
 const SMALL = 50e6;
 
 const view = new View();
@@ -39,12 +38,12 @@ async function check() {
   view.go('checking');
   try {
     const ability = await canRun();
-    const model = await readModel();
-    document.title = model.name;
-    element('name', HTMLElement).textContent = model.name;
-    describe(element('facts', HTMLElement), modelFacts(model, ability));
+    const name = inertLine(ability.model.name) || 'Language model';
+    document.title = name;
+    element('name', HTMLElement).textContent = name;
+    describe(element('facts', HTMLElement), modelFacts(ability));
     element('intro', HTMLElement).hidden = false;
-    use ??= await useOf(model);
+    use ??= await useOf(ability);
     if (ability.ok) offer(ability);
     else refuse(ability.problems, ability.adapter !== null);
   } catch (error) {
@@ -53,10 +52,10 @@ async function check() {
   }
 }
 
-/** @param {Model} model */
-async function useOf({ chats }) {
-  view.mode = chats ? 'chat' : 'story';
-  if (chats) {
+/** @param {Ability} ability */
+async function useOf({ chat }) {
+  view.mode = chat ? 'chat' : 'story';
+  if (chat) {
     const { Chat } = await import('./page/chat/chat.js');
     return new Chat(view, failure, panel, start);
   }
@@ -66,13 +65,15 @@ async function useOf({ chats }) {
 
 /** @param {Ability} ability */
 function offer(ability) {
-  const { bytes, files } = ability.download;
-  const size = formatBytes(bytes);
-  element('load', HTMLButtonElement).textContent = `Load ${size}`;
+  const { bytes, files, cached } = ability.download;
+  const missing = Math.max(0, bytes - cached);
+  element('load', HTMLButtonElement).textContent = missing
+    ? `Load ${formatBytes(missing)}`
+    : 'Load';
   element('load-note', HTMLElement).textContent = `GPU: ${adapterName(ability.adapter)}`;
   rows.files = files;
   view.go('ready');
-  if (bytes < SMALL) start();
+  if (missing < SMALL) start();
 }
 
 /**

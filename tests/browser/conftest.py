@@ -16,6 +16,7 @@ import pytest
 
 from mdst.bundle.manifest import File, Manifest, parse_manifest
 from mdst.bundle.reader import KERNEL_MARK, Bundle
+from mdst.bundle.runtime_files import runtime_files
 from mdst.cli.serve import make_server
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ def serve() -> Iterator[Callable[..., str]]:
             return urls[key]
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def site(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of the page below a path, under the strictest policy, with pages/mdst_double.js in
+    place of mdst.js."""
+    folder = tmp_path_factory.mktemp("site")
+    for name, data in runtime_files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    shutil.copy(PAGES / "mdst_double.js", folder / "mdst.js")
+    return serve(folder, csp=True, base="/some/sub/path/")
 
 
 PageAt = Callable[..., AbstractContextManager["Page"]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .test_page_chat import DESKTOP, MARKDOWN, PHONE, double_site, say
+from .test_page_chat import DESKTOP, MARKDOWN, PHONE, say
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,7 +34,7 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
     "chatting": ({"answers": [MARKDOWN]}, "#send:enabled"),
     "panel": ({}, "#send:enabled"),
     "conversations": ({}, "#send:enabled"),
-    "story": ({"bytes": 1e9}, "#load"),
+    "story": ({"chat": False, "stay": PROGRESS}, "#prompt"),
 }
 """What the double plays in each state, and what shows that it is there."""
 
@@ -44,18 +44,9 @@ def axe() -> Any:
     return pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe").Axe()
 
 
-@pytest.fixture(scope="module")
-def sites(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> dict[bool, str]:
-    """Pages with the double, of a model that has a chat template or not."""
-    return {
-        chats: double_site(serve, tmp_path_factory.mktemp("site"), chats=chats)
-        for chats in (True, False)
-    }
-
-
 @pytest.fixture
 def tab(
-    chromium: Browser, sites: dict[bool, str], request: pytest.FixtureRequest
+    chromium: Browser, site: str, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[str], Page]]:
     """`open(state)`: the page in a window of this size and scheme."""
     size, scheme = request.param
@@ -66,7 +57,7 @@ def tab(
         play, sign = STATES[state]
         page = context.new_page()
         page.add_init_script(f"globalThis.play = {json.dumps(play)}")
-        page.goto(sites[state != "story"])
+        page.goto(site)
         page.locator(sign).wait_for()
         if state == "chatting":
             say(page, "plan")

@@ -6,17 +6,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mdst.bundle.runtime_files import runtime_files
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
-DOUBLE = Path(__file__).parent / "pages/mdst_double.js"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 VIOLATIONS = """
@@ -59,23 +55,6 @@ HOSTILE = """\
 |---|
 | <iframe src=//example.org> |
 """
-
-
-@pytest.fixture(scope="module")
-def site(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    return double_site(serve, tmp_path_factory.mktemp("site"))
-
-
-def double_site(serve: Callable[..., str], folder: Path, *, chats: bool = True) -> str:
-    """The page below a path under the strictest policy, with the double in place of mdst.js."""
-    for name, data in runtime_files().items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    (folder / "mdst.js").write_bytes(DOUBLE.read_bytes())
-    model = {"name": "Storyteller", "architecture": "llama", "parameters": 4_000_000}
-    manifest = {"model": model, "files": [{"name": "chat_template.json"}] * chats}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return serve(folder, csp=True, base="/some/sub/path/")
 
 
 @pytest.fixture
@@ -375,6 +354,17 @@ def test_the_end_is_followed_unless_the_reader_leaves_it(open_chat: Callable[...
     assert page.evaluate("document.documentElement.scrollTop") > before + 300
     page.keyboard.press("Escape")
     page.locator("#send:enabled").wait_for()
+
+
+def test_what_is_kept_needs_no_asking(open_chat: Callable[..., Page]) -> None:
+    page = open_chat(bytes=4e9, cached=4e9)
+    say(page, "hi")
+    page.click("#open-panel")
+    page.click("#forget")
+    until(page, "globalThis.cleared && document.getElementById('forget').disabled")
+    other = open_chat(ready=False, bytes=4e9, cached=1e9)
+    other.get_by_role("button", name="Load 3 GB").wait_for()
+    assert "1 GB already here" in other.inner_text("#facts")
 
 
 def test_cancel_and_load(open_chat: Callable[..., Page]) -> None:

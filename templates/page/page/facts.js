@@ -2,22 +2,24 @@
 
 /** @import { Ability, AdapterInfo, Memory, Stats } from '../mdst.d.ts' */
 
+import { inertLine } from './inert.js';
 import { formatBytes, formatCount, formatLarge, formatRate, formatSeconds } from './format.js';
 
 /**
  * What is known before the download.
  *
- * @param {{ architecture: string, parameters: number }} model
  * @param {Ability} ability
  * @returns {[string, string][]}
  */
-export function modelFacts(model, ability) {
+export function modelFacts({ model, download, memory, context }) {
+  const { bytes, cached } = download;
+  const kept = cached < bytes ? `, ${formatBytes(cached)} already here` : ', already here';
   return [
     ['Parameters', formatLarge(model.parameters)],
-    ['Download', formatBytes(ability.download.bytes)],
-    ['GPU memory', formatBytes(ability.memory.total)],
-    ['Context', `${formatCount(ability.context)} tokens`],
-    ['Architecture', model.architecture],
+    ['Download', formatBytes(bytes) + (cached ? kept : '')],
+    ['GPU memory', formatBytes(memory.total)],
+    ['Context', `${formatCount(context)} tokens`],
+    ['Architecture', inertLine(model.architecture)],
   ];
 }
 
@@ -44,6 +46,9 @@ export function deviceFacts(stats) {
     ['GPU', adapterName(stats.adapter)],
     ['GPU memory', memoryText(stats.memory)],
   );
+  const { kept, notice, offline } = stats.cache;
+  facts.push(['Kept for the next visit', kept ? 'yes' : notice ?? 'no']);
+  if (offline) facts.push(['Server', 'not reached; all is as in the last visit']);
   for (const { tier, reason } of stats.refused) facts.push([`Why not ${tier}`, reason]);
   return facts;
 }

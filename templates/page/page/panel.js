@@ -2,6 +2,8 @@
 
 /** @import { Engine, Profile } from '../mdst.d.ts' */
 
+// @ts-types="../mdst.d.ts"
+import { clearCache } from '../mdst.js';
 import { create, describe, element } from './elements.js';
 import { deviceFacts } from './facts.js';
 import { codeOf } from './failure.js';
@@ -16,6 +18,12 @@ export class Panel {
     /** @type {Engine | null} */
     this.engine = null;
     this.button.addEventListener('click', () => this.measure());
+    const forget = element('forget', HTMLButtonElement);
+    forget.addEventListener('click', async () => {
+      await clearCache();
+      forget.textContent = 'Deleted';
+      forget.disabled = true;
+    });
   }
 
   /** @param {Engine | null} engine null: there is none now */

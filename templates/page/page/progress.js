@@ -15,10 +15,11 @@ const TITLES = { check: 'Device check', kernels: 'Kernels', weights: 'Weights' }
  * @param {number} allFiles
  * @returns {string}
  */
-export function progressText({ phase, loaded, total, files, bytesPerSecond }, allFiles) {
+export function progressText({ phase, loaded, total, cached, files, bytesPerSecond }, allFiles) {
   if (!(total > 0) || phase === 'check') return '';
   if (phase !== 'weights') return `${formatCount(loaded)} of ${formatCount(total)}`;
   const parts = [`${formatBytes(loaded)} of ${formatBytes(total)}`];
+  if (cached > 0) parts.push(`${formatBytes(cached)} already here`);
   if (allFiles > 1) parts.push(`file ${Math.min(files + 1, allFiles)} of ${allFiles}`);
   if (bytesPerSecond && loaded < total) {
     parts.push(`${formatBytes(bytesPerSecond)}/s`);

@@ -7,6 +7,9 @@ const play = {
   problems: [],
   adapter: { vendor: 'acme', architecture: 'gpu-1', description: '', fallback: false },
   bytes: 4_200_000,
+  cached: 0,
+  model: { name: 'Storyteller', architecture: 'llama', parameters: 4_000_000 },
+  chat: true,
   /** Progress at which loading stays; null: it ends at once. */
   stay: null,
   loadError: null,
@@ -33,8 +36,15 @@ export function canRun() {
   const { problems, adapter, bytes, context } = play;
   const ok = problems.length === 0;
   const tier = ok ? 'base' : null;
-  const download = { bytes, files: 3 };
-  return Promise.resolve({ ok, tier, adapter, problems, download, memory, context });
+  const download = { bytes, files: 3, cached: play.cached };
+  const { model, chat } = play;
+  const needs = { download, memory, context };
+  return Promise.resolve({ ok, tier, adapter, problems, ...needs, model, chat });
+}
+
+export function clearCache() {
+  globalThis.cleared = true;
+  return Promise.resolve();
 }
 
 export async function load({ onProgress, signal }) {
@@ -95,6 +105,7 @@ const engine = {
       memory,
       dispatches_per_token: 39,
       load: { total_seconds: 1.5 },
+      cache: { kept: true, notice: null, offline: false, healed: 0 },
       last: { prefill_tokens_per_second: 1234, decode_tokens_per_second: 98.7 },
     }),
   profile: () =>
