@@ -28,18 +28,19 @@ def runtime_files(report: Reporter | None = None) -> dict[str, bytes]:
     Where no wheel of esbuild-py can be had, `report` is warned and modules ship as written. Raises
     InternalError for a module that does not parse, or a name that is there twice.
     """
-    strip = _transform(report or Reporter())
+    transform = _transform(report or Reporter())
     files: dict[str, bytes] = {}
     for name, path in _sources():
         if name in files:
             raise InternalError("RUNTIME002", f"{name} is in runtime_js and in templates/page")
         data = path.read_bytes()
         files[name] = data
-    if strip is not None:
+    if transform is not None:
         scripts = [name for name in files if name.endswith(".js")]
-        modules = {name: strip(name, files.pop(name).decode()) for name in sorted(scripts)}
+        texts = {name: files.pop(name).decode() for name in sorted(scripts)}
+        modules = {name: _stripped(transform, name, text) for name, text in texts.items()}
         joined = join_modules(modules, [_PUBLIC])
-        files |= {name: text.encode() for name, text in joined.items()}
+        files |= {name: _flat(transform, text).encode() for name, text in joined.items()}
     return dict(sorted(files.items()))
 
 
@@ -55,18 +56,25 @@ def _sources() -> Iterator[tuple[str, Path]]:
             yield path.relative_to(page).as_posix(), path
 
 
-def _transform(report: Reporter) -> Callable[[str, str], str] | None:
+def _transform(report: Reporter) -> Callable[[str], str] | None:
     try:  # needs distutils, which setuptools gives from Python 3.12 on
         from esbuild_py import transform
     except ImportError:
         report.warn("esbuild-py is not available: the page's modules ship with their comments")
         return None
 
-    def strip(name: str, text: str) -> str:
-        """`text` printed anew without comments; '' is the transform's word for a syntax error."""
-        result: str = transform(_COMMENT.sub("", transform(text)))
-        if not result:
-            raise InternalError("RUNTIME001", f"{name} is not valid JavaScript")
-        return result
+    return transform  # type: ignore[no-any-return]
 
-    return strip
+
+def _stripped(transform: Callable[[str], str], name: str, text: str) -> str:
+    """`text` printed anew without comments; '' is the transform's word for a syntax error."""
+    result = transform(_COMMENT.sub("", transform(text)))
+    if not result:
+        raise InternalError("RUNTIME001", f"{name} is not valid JavaScript")
+    return result
+
+
+def _flat(transform: Callable[[str], str], text: str) -> str:
+    """`text` without indentation, where that changes nothing but how it looks."""
+    flat = re.sub(r"\n +", "\n", text)
+    return flat if transform(flat) == transform(text) else text
