@@ -29,7 +29,7 @@ class WasmHost(Host):
                 "HOST006", f"module {module.name} runs on 1 to {module.threads} threads"
             )
         self.tier = module.name
-        self._module = module
+        self.module = module
         self._instance = Instance(
             module.file,
             bundle.wasm(module),
@@ -43,11 +43,11 @@ class WasmHost(Host):
 
     def start(self, request: Request) -> None:
         super().start(request)
-        self._write(self._module.bias, self.bias.view(np.uint8))
+        self._write(self.module.bias, self.bias.view(np.uint8))
 
     def run_chunk(self, ids: Sequence[int], *, last: bool) -> None:
-        self._write(self._module.tokens + 4 * self.position, _words(ids))
-        chunk = self._module.chunk
+        self._write(self.module.tokens + 4 * self.position, _words(ids))
+        chunk = self.module.chunk
         for start in range(0, len(ids), chunk):
             part = ids[start : start + chunk]
             self._write_state(len(part), self.position + start)
@@ -56,12 +56,12 @@ class WasmHost(Host):
 
     def run_token(self, token: int) -> None:
         slot = self.position % self.manifest.context.window
-        self._write(self._module.tokens + 4 * slot, _words([token]))
+        self._write(self.module.tokens + 4 * slot, _words([token]))
         self._write_state(1, self.position)
         self._instance.call("decode_logits")
 
     def logits(self) -> npt.NDArray[np.float32]:
-        raw = self._read(self._module.logits, 4 * self.manifest.model.vocabulary)
+        raw = self._read(self.module.logits, 4 * self.manifest.model.vocabulary)
         return raw.view(np.float32).copy()
 
     def sample(self) -> list[int]:
@@ -74,29 +74,34 @@ class WasmHost(Host):
         self._write_state(1, self.position)
         return self._generate("decode", steps)
 
+    @property
+    def memory(self) -> npt.NDArray[np.uint8]:
+        """All of the module's memory, to be read and written."""
+        return self._instance.memory
+
     def close(self) -> None:
         self._instance.close()
 
     def _generate(self, program: str, repeat: int) -> list[int]:
         if self.done:
             return []
-        self._write(self._module.counts, self.counts.view(np.uint8))
+        self._write(self.module.counts, self.counts.view(np.uint8))
         for _ in range(repeat):
             self._instance.call(program)
         state = self._state()
         count = state["step"] - self.step
         self.position, self.done = state["position"], state["done"]
         window = self.manifest.context.window
-        ring = self._read(self._module.tokens, 4 * window).view(np.uint32)
+        ring = self._read(self.module.tokens, 4 * window).view(np.uint32)
         made = [int(ring[(self.position - count + 1 + i) % window]) for i in range(count)]
         self.accept(made)
         return made
 
     def _state(self) -> dict[str, int]:
-        return read_state(self.manifest.state, self._read(self._module.state, STATE_BYTES))
+        return read_state(self.manifest.state, self._read(self.module.state, STATE_BYTES))
 
     def _write_state(self, n_tokens: int, position: int) -> None:
-        self._write(self._module.state, state_bytes(self, n_tokens, position))
+        self._write(self.module.state, state_bytes(self, n_tokens, position))
 
     def _read(self, address: int, size: int) -> npt.NDArray[np.uint8]:
         return self._instance.memory[address : address + size]
