@@ -11,22 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import words
+from cast import Facts, draw_facts, made_up
 from corpus import (
     LENGTHS,
     MOODS,
-    Facts,
     Plot,
     Story,
     Teller,
     any_story,
-    draw_facts,
-    made_up,
-    ordinary,
     polished,
     read_grammar,
     read_plot,
     told,
     with_articles,
+    without_made_up,
 )
 
 TALK = Path(__file__).parent / "talk"
@@ -113,7 +111,7 @@ class Talker:
     def _tell(self, turns: list[Turn], asked: str, story: Story) -> Story:
         """Answers with a story, in which only what was said is made up."""
         said = " ".join([asked, *(text for _, text in turns)])
-        story = ordinary(self._rng, story, said)
+        story = without_made_up(self._rng, story, said)
         self._say(turns, asked, story.text)
         return story
 

@@ -24,7 +24,7 @@ def test_a_page_that_embeds_a_model(
 ) -> None:
     site = tmp_path / "embed"
     shutil.copytree(EXAMPLES / "embed", site)
-    shutil.copytree(compiled(EXAMPLES / "fables/fables.gguf").path, site / "model")
+    shutil.copytree(compiled(EXAMPLES / "storyteller/storyteller.gguf").path, site / "model")
     context = chromium.new_context()
     try:
         page = context.new_page()

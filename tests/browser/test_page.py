@@ -21,7 +21,7 @@ from mdst.text import Tokenizer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-FABLES = Path(__file__).parents[2] / "examples/fables/fables.gguf"
+STORYTELLER = Path(__file__).parents[2] / "examples/storyteller/storyteller.gguf"
 PROMPT = "Once upon a time"
 COUNT = 24
 EVIL = '<img src=x onerror="hacked=1">&amp;\u202ecod'
@@ -35,8 +35,8 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 @pytest.fixture(scope="module")
-def fables(compiled: Callable[..., Bundle]) -> Bundle:
-    return compiled(FABLES)
+def storyteller(compiled: Callable[..., Bundle]) -> Bundle:
+    return compiled(STORYTELLER, chat_template=False)
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def open_tab(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture(scope="module")
-def story(fables: Bundle, host_of: Callable[[Bundle, str], Host]) -> str:
+def story(storyteller: Bundle, host_of: Callable[[Bundle, str], Host]) -> str:
     """What mdst-run prints for the prompt at temperature 0."""
-    tokenizer = Tokenizer(fables.vocabulary())
-    host = host_of(fables, "subgroups")
+    tokenizer = Tokenizer(storyteller.vocabulary())
+    host = host_of(storyteller, "subgroups")
     host.start(Request(SamplingParams(temperature=0), tokenizer.vocabulary.end_ids))
     ids = tokenizer.encode(PROMPT, add_special=True, parse_special=False)
     return tokenizer.decode_text(chain.from_iterable(generate(host, ids, COUNT, 8)))
@@ -83,13 +83,13 @@ def set_up(page: Page, **values: str) -> None:
 
 
 def test_writing(
-    fables: Bundle, serve: Callable[..., str], open_tab: Callable[..., Page], story: str
+    storyteller: Bundle, serve: Callable[..., str], open_tab: Callable[..., Page], story: str
 ) -> None:
     """Loads by itself as it is small; then text, stop, going on, and a look at the figures; all
     of it under the strictest policy."""
-    page = open_tab(serve(fables.path, csp=True), VIOLATIONS, viewport=PHONE)
+    page = open_tab(serve(storyteller.path, csp=True), VIOLATIONS, viewport=PHONE)
     page.locator("#phases progress").first.wait_for()
-    assert page.title() == fables.manifest.model.name
+    assert page.title() == storyteller.manifest.model.name
     wait_until_ready(page)
     set_up(page, temperature="0", max_tokens=str(COUNT))
     page.fill("#prompt", PROMPT)
@@ -119,7 +119,7 @@ def test_writing(
     page.click("#measure")
     page.locator(".times").first.wait_for(timeout=60_000)
     layers = page.locator(".times").first.locator("th").all_inner_texts()
-    assert layers == ["embedding", *(f"blk.{i}" for i in range(5)), "output", "sample"]
+    assert layers == ["embedding", *(f"blk.{i}" for i in range(6)), "output", "sample"]
     page.keyboard.press("Escape")
     assert page.evaluate(OVERFLOW) == 0
     page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
@@ -168,7 +168,7 @@ def test_a_hostile_name_is_only_text(
     ids=["no WebGPU", "not secure"],
 )
 def test_where_it_cannot_run(
-    fables: Bundle,
+    storyteller: Bundle,
     serve: Callable[..., str],
     open_tab: Callable[..., Page],
     host: str,
@@ -179,7 +179,7 @@ def test_where_it_cannot_run(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.add_init_script(before)
-    page.goto(serve(fables.path).replace("127.0.0.1", host))
+    page.goto(serve(storyteller.path).replace("127.0.0.1", host))
     page.get_by_role("heading", name="This device cannot run the model").wait_for()
     assert words in page.inner_text("#problems")
     assert page.locator("#advice li").count() > 0
@@ -189,11 +189,11 @@ def test_where_it_cannot_run(
 
 
 def test_a_limit_in_numbers(
-    fables: Bundle, serve: Callable[..., str], open_tab: Callable[..., Page]
+    storyteller: Bundle, serve: Callable[..., str], open_tab: Callable[..., Page]
 ) -> None:
     small = "{ maxBufferSize: 1000, maxStorageBufferBindingSize: 1000 }"
     page = open_tab(
-        serve(fables.path),
+        serve(storyteller.path),
         f"""{{
           const limits = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'limits').get;
           const get = function () {{
@@ -206,23 +206,23 @@ def test_a_limit_in_numbers(
     page.get_by_role("heading", name="This device cannot run the model").wait_for()
     problems = page.inner_text("#problems")
     assert "maxBufferSize is 1000" in problems
-    assert str(fables.manifest.limits.maxBufferSize) in problems
+    assert str(storyteller.manifest.limits.maxBufferSize) in problems
     assert "1 kB" in problems
 
 
 def test_a_download_that_fails_can_be_tried_again(
-    fables: Bundle,
+    storyteller: Bundle,
     hollow: Callable[..., Path],
     serve: Callable[..., str],
     open_tab: Callable[..., Page],
 ) -> None:
     page = open_tab("about:blank")
     page.route("**/weights/*.bin", lambda route: route.fulfill(status=404))
-    page.goto(serve(hollow(fables)))
+    page.goto(serve(hollow(storyteller)))
     page.locator("#retry").wait_for(timeout=60_000)
     assert "404" in page.inner_text("#failure-text")
     page.unroute("**/weights/*.bin")
     page.click("#retry")
     wait_until_ready(page)
     assert not page.locator("#failure").is_visible()
-    assert json.loads(fables.text("manifest.json"))["model"]["name"] in page.inner_text("h1")
+    assert json.loads(storyteller.text("manifest.json"))["model"]["name"] in page.inner_text("h1")

@@ -14,7 +14,7 @@ from mdst.bundle.reader import Bundle
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-MODELS = Path(__file__).parents[2] / "examples/storyteller/storyteller.gguf", "llama-tiny.Q4_0.gguf"
+STORYTELLER = Path(__file__).parents[2] / "examples/storyteller/storyteller.gguf"
 VIOLATIONS = """
 globalThis.violations = [];
 addEventListener('securitypolicyviolation', ({ blockedURI }) => violations.push(blockedURI));
@@ -40,12 +40,9 @@ Object.defineProperty(GPUAdapter.prototype, 'features', {
 
 
 @pytest.fixture(scope="module")
-def chat_model(compiled: Callable[..., Bundle], request: pytest.FixtureRequest) -> Bundle:
-    """The project's own chat model, or a tiny one that knows nothing."""
-    own, tiny = MODELS
-    if own.exists():
-        return compiled(own)
-    return compiled(request.getfixturevalue("shared") / "goldens/models" / tiny)
+def chat_model(compiled: Callable[..., Bundle]) -> Bundle:
+    """The project's own."""
+    return compiled(STORYTELLER)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
-FABLES = ROOT / "examples/fables/fables.gguf"
+STORYTELLER = ROOT / "examples/storyteller/storyteller.gguf"
 SCRIPT = ROOT / "tests/runtime_js/grammar/list.js"
 TEMPLATE = "{% for m in messages %}{{ m.content }}\n{% endfor %}"
 MESSAGES = [{"role": "user", "content": "w1 w2"}]
@@ -30,7 +30,7 @@ SPARE = 8
 """Tokens beyond those that the shortest text may need."""
 
 
-@pytest.mark.parametrize("model", ["tiny", "fables"])
+@pytest.mark.parametrize("model", ["tiny", "storyteller"])
 def test_answers_fit_random_schemas(
     model: str,
     compiled: Callable[..., Bundle],
@@ -39,10 +39,11 @@ def test_answers_fit_random_schemas(
     page_at: Callable[..., AbstractContextManager[Page]],
     rng: np.random.Generator,
 ) -> None:
-    """A hundred in chats with a tiny model, which takes less time; some go on with a fable."""
+    """A hundred in chats with a tiny model, which takes less time; some go on with a story."""
     chat = model == "tiny"
     schemas = _schemas(100 if chat else 2, int(rng.integers(2**31)))
-    bundle = compiled(tiny_model(template=TEMPLATE), context=256) if chat else compiled(FABLES)
+    tiny = tiny_model(template=TEMPLATE)
+    bundle = compiled(tiny, context=256) if chat else compiled(STORYTELLER)
     with page_at(serve(bundle.path, csp=True)) as page:  # the policy that bundles are made for
         page.evaluate("start()")
         for seed, (schema, least) in enumerate(schemas):

@@ -12,7 +12,7 @@ import pytest
 
 import mdst
 
-FABLES = Path(__file__).parents[2] / "examples/fables/fables.gguf"
+STORYTELLER = Path(__file__).parents[2] / "examples/storyteller/storyteller.gguf"
 PACKAGE_ROOT = Path(mdst.__file__).parents[1]
 NO_AVX512 = {"NPY_DISABLE_CPU_FEATURES": "X86_V4"}
 
@@ -59,11 +59,11 @@ SOURCES: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["fables", *SOURCES])
+@pytest.mark.parametrize("name", ["storyteller", *SOURCES])
 def test_equal_trees(
     tiny_model: Callable[..., Path], tmp_path: Path, other_cpu: dict[str, str], name: str
 ) -> None:
-    source = FABLES if name == "fables" else tiny_model(name, **SOURCES[name])
+    source = STORYTELLER if name == "storyteller" else tiny_model(name, **SOURCES[name])
     one = compile_in(
         tmp_path / "one",
         source,

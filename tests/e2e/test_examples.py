@@ -15,7 +15,7 @@ import pytest
 from mdst.bundle.reader import Bundle
 
 ROOT = Path(__file__).parents[2]
-FABLES = ROOT / "examples/fables/fables.gguf"
+STORYTELLER = ROOT / "examples/storyteller/storyteller.gguf"
 GOLDEN_OUTPUT = ROOT / "examples/golden-output"
 
 Check = Callable[..., subprocess.CompletedProcess[str]]
@@ -28,7 +28,7 @@ def golden_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def check(compiled: Callable[..., Bundle], golden_file: Path, tmp_path: Path) -> Check:
-    """check.py on the fables, with the mdst-run of this checkout."""
+    """check.py on the storyteller, with the mdst-run of this checkout."""
     command = tmp_path / "bin/mdst-run"
     command.parent.mkdir()
     code = "from mdst.cli.run import main; main()"
@@ -36,7 +36,7 @@ def check(compiled: Callable[..., Bundle], golden_file: Path, tmp_path: Path) ->
     command.chmod(0o755)
     path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "compiler")}
-    out = compiled(FABLES).path
+    out = compiled(STORYTELLER).path
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
         script = [sys.executable, str(GOLDEN_OUTPUT / "check.py"), str(out), str(golden_file)]

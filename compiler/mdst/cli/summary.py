@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,4 @@ def _rows(summary: Summary, out: Path) -> Iterator[tuple[str, str]]:
     if summary.moved_aside:
         yield "moved aside", str(summary.moved_aside)
     yield "written", str(out)
+    yield "open the page", f"mdst-serve {shlex.quote(str(out))}"
