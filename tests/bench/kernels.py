@@ -27,7 +27,7 @@ def main() -> None:
     """Prints a line per kernel, slowest in all first, and the sum."""
     out, program, tier = (*sys.argv[1:], *("", "decode", "subgroups")[len(sys.argv) - 1 :])
     bundle = Bundle.open(Path(out))
-    host = WgpuHost(bundle, tier)  # type: ignore[arg-type]
+    host = WgpuHost(bundle, tier, clock=True)  # type: ignore[arg-type]
     manifest = bundle.manifest
     print(f"{host.device.adapter}; {manifest.model.name}; {program}; tier {tier}")
     stored = bundle.tier(tier)
@@ -58,14 +58,11 @@ def main() -> None:
 
 
 def _time(host: WgpuHost, steps: list[BoundStep]) -> float:
-    """Wall seconds of one submit of `steps`: the median of the later half of several."""
+    """Seconds of the GPU for `steps`: the median of the later half of several runs."""
     times: list[float] = []
     begin = time.perf_counter()
     while len(times) < 5 or time.perf_counter() - begin < LEAST_SECONDS:
-        start = time.perf_counter()
-        host.device.submit(steps)
-        host.device.read(host._named["state"], 0, 4)
-        times.append(time.perf_counter() - start)
+        times.append(host.device.timed(steps))
     late = sorted(times[len(times) // 2 :])
     return late[len(late) // 2]
 

@@ -71,8 +71,8 @@ class Device:
     """A GPU device for one tier, at WebGPU's default limits so that whatever runs here runs in any
     browser."""
 
-    def __init__(self, tier: Tier) -> None:
-        """Raises UnsupportedError when no adapter has the tier's features."""
+    def __init__(self, tier: Tier, *, clock: bool = False) -> None:
+        """`clock`: for `timed`. Raises UnsupportedError when no adapter has the tier's features."""
         wanted = [_FEATURES[name] for name in NEEDS[tier].features]
         found = [a for a in adapters() if _can_run(a, tier)]
         if not found:
@@ -85,7 +85,8 @@ class Device:
         self.adapter: str = found[0].summary
         self.tier: Tier = tier
         self._device = found[0].request_device_sync(
-            required_features=wanted, required_limits={**LIMITS, **_limits(tier)}
+            required_features=[*wanted, *(["timestamp-query"] if clock else [])],
+            required_limits={**LIMITS, **_limits(tier)},
         )
         self._queue = self._device.queue
 
@@ -144,13 +145,25 @@ class Device:
     def submit(self, steps: Iterable[BoundStep]) -> None:
         """All steps in one compute pass of one submit."""
         encoder = self._device.create_command_encoder()
-        compute = encoder.begin_compute_pass()
-        for step in steps:
-            compute.set_pipeline(step.pipeline)
-            compute.set_bind_group(0, step.bind_group)
-            compute.dispatch_workgroups(*step.grid)
-        compute.end()
+        _encode(encoder.begin_compute_pass(), steps)
         self._queue.submit([encoder.finish()])
+
+    def timed(self, steps: Iterable[BoundStep]) -> float:
+        """Seconds that the GPU takes for `steps`, one after another, by its own clock."""
+        times = self._device.create_query_set(type="timestamp", count=2)
+        usage = wgpu.BufferUsage.QUERY_RESOLVE | wgpu.BufferUsage.COPY_SRC
+        out = self._device.create_buffer(size=16, usage=usage)
+        encoder = self._device.create_command_encoder()
+        writes = {
+            "query_set": times,
+            "beginning_of_pass_write_index": 0,
+            "end_of_pass_write_index": 1,
+        }
+        _encode(encoder.begin_compute_pass(timestamp_writes=writes), steps)
+        encoder.resolve_query_set(times, 0, 2, out, 0)
+        self._queue.submit([encoder.finish()])
+        begin, end = np.frombuffer(self._queue.read_buffer(out), np.uint64)
+        return float(end - begin) * 1e-9
 
     def run(
         self, kernel: Kernel, data: Mapping[str, npt.NDArray[Any]], grid: Grid
@@ -170,6 +183,14 @@ class Device:
         }
 
 
+def _encode(compute: Any, steps: Iterable[BoundStep]) -> None:
+    for step in steps:
+        compute.set_pipeline(step.pipeline)
+        compute.set_bind_group(0, step.bind_group)
+        compute.dispatch_workgroups(*step.grid)
+    compute.end()
+
+
 def best_tier(tiers: Iterable[Tier]) -> Tier | None:
     """The last of `tiers`, given lowest first, that some adapter here has the features of."""
     found = adapters()
@@ -179,12 +200,36 @@ def best_tier(tiers: Iterable[Tier]) -> Tier | None:
 
 def _can_run(adapter: Any, tier: Tier) -> bool:
     needs = NEEDS[tier]
-    sizes = {size for name, size in adapter.info.items() if name.endswith(("min_size", "max_size"))}
     return (
         all(_FEATURES[name] in adapter.features for name in needs.features)
         and all(adapter.limits[name] >= value for name, value in _limits(tier).items())
-        and (needs.subgroup_size is None or sizes == {needs.subgroup_size})
+        and (needs.subgroup_size is None or _subgroup_size(adapter) == needs.subgroup_size)
     )
+
+
+_SUBGROUP_SIZE = """
+@group(0) @binding(0) var<storage, read_write> size: u32;
+@compute @workgroup_size(256)
+fn main(@builtin(subgroup_size) lanes: u32) { size = lanes; }
+"""
+
+
+def _subgroup_size(adapter: Any) -> int:
+    """Lanes of a subgroup. Adapters tell only what could be, so a kernel is asked."""
+    device = adapter.request_device_sync(required_features=["subgroup"])
+    out = device.create_buffer(size=4, usage=_STORAGE)
+    pipeline = device.create_compute_pipeline(
+        layout="auto",
+        compute={"module": device.create_shader_module(code=_SUBGROUP_SIZE), "entry_point": "main"},
+    )
+    group = device.create_bind_group(
+        layout=pipeline.get_bind_group_layout(0),
+        entries=[{"binding": 0, "resource": {"buffer": out, "offset": 0, "size": 4}}],
+    )
+    encoder = device.create_command_encoder()
+    _encode(encoder.begin_compute_pass(), [BoundStep(pipeline, group, (1, 1, 1))])
+    device.queue.submit([encoder.finish()])
+    return int.from_bytes(device.queue.read_buffer(out), "little")
 
 
 def _limits(tier: Tier) -> dict[str, int]:

@@ -23,10 +23,10 @@ class WgpuHost(Host):
 
     name = "wgpu"
 
-    def __init__(self, bundle: Bundle, tier: Tier) -> None:
+    def __init__(self, bundle: Bundle, tier: Tier, *, clock: bool = False) -> None:
         manifest = bundle.manifest
         self.tier = tier
-        self.device = Device(tier)
+        self.device = Device(tier, clock=clock)
         self._buffers = [self.device.buffer(b.size) for b in manifest.buffers]
         self._named = {b.name: self._buffers[i] for i, b in enumerate(manifest.buffers)}
         stored = bundle.tier(tier)
