@@ -18,6 +18,7 @@ from ..graph.fused import (
     Quantise,
     Record,
     RecordedEmbed,
+    RecordedNorm,
     RopeAttention,
     SamplePrepare,
     SampleSelect,
@@ -77,12 +78,14 @@ def _first_row(region: Region, tensor: str) -> int:
     return piece.first_row
 
 
-def _rms_norm(use: Use, op: RmsNorm) -> Iterator[Dispatch]:
+def _rms_norm(use: Use, op: RmsNorm | RecordedNorm) -> Iterator[Dispatch]:
     x, weight = use.inputs
     name = use.constant(weight)
     region = whole_region(use.plan.weights, name)
     order = is_interleaved(region, name)
-    params = kernels.RmsNorm(use.width(x), op.epsilon, vector_offset(region, name), order)
+    record = isinstance(op, RecordedNorm)
+    offset = vector_offset(region, name)
+    params = kernels.RmsNorm(use.width(x), op.epsilon, offset, order, record)
     yield use.dispatch(params, region_view(region), use.view(x), use.out())
 
 
@@ -284,6 +287,7 @@ _RULES: Mapping[type[Op], Callable[[Use, Any], Iterator[Dispatch]]] = {
     Quantise: _quantise,
     RopeAttention: _rope_attention,
     RmsNorm: _rms_norm,
+    RecordedNorm: _rms_norm,
     Projection: _projection,
     QkvRope: _qkv_rope,
     Attention: _attention,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from ..quant.records import BLOCK, record_words
-from .ops import Cache, Embed, Op, Rotary, Types, check_table, require
+from .ops import Cache, Embed, Op, RmsNorm, Rotary, Types, check_table, require
 from .types import KV, U32, Dim, TensorType
 
 V = TypeVar("V")
@@ -39,6 +39,17 @@ class Quantise(Op):
     def infer(self, *inputs: TensorType) -> Types:
         require(1 <= len(inputs) <= 2, "values and perhaps a weight")
         return recorded(inputs[0], "plain" if len(inputs) == 1 else "normed", inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedNorm(Op):
+    """RmsNorm that leaves records alone: x [T, W], weight [W] → records."""
+
+    epsilon: float
+
+    def infer(self, *inputs: TensorType) -> Types:
+        (out,) = RmsNorm(self.epsilon).infer(*inputs)
+        return recorded(out, "plain", inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from .fused import (
     Quantise,
     Record,
     RecordedEmbed,
+    RecordedNorm,
     RopeAttention,
 )
 from .graph import Graph, Value
@@ -293,6 +294,9 @@ _SEVERAL: Mapping[type[Op], Callable[[Any, tuple[Array, ...], Run], tuple[Array,
     Projection: _projection,
     AttentionReduce: _reduce,
     Quantise: _quantise,
+    RecordedNorm: lambda op, inputs, run: _recorded(
+        rms_norm(inputs[0], inputs[1], op.epsilon), "plain", inputs
+    ),
 }
 """Rules of operators that may have several outputs."""
 

@@ -56,7 +56,7 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     # From logits that either program left to a token.
     "sample": (keep_sample, split_sample),
     # With activations as int8 records.
-    "prefill_int8": (keep_layers, *_PROJECTIONS, quantise_inputs),
+    "prefill_int8": (keep_layers, *_PROJECTIONS, *_RECORDS),
     "decode_short_int8": (*_ONE_TOKEN, fuse_rope_attention, *_RECORDS, split_sample),
     "decode_int8": (*_ONE_TOKEN, split_attention, *_RECORDS, split_sample),
     "decode_logits_int8": (keep_logits, *_ONE_TOKEN, split_attention, *_RECORDS),

@@ -10,20 +10,24 @@ from ..graph.fused import (
     Quantise,
     Record,
     RecordedEmbed,
+    RecordedNorm,
     RopeAttention,
 )
 from ..graph.graph import Graph, Value
-from ..graph.ops import Embed, Op
+from ..graph.ops import Embed, Op, RmsNorm
 from ..quant.records import BLOCK
 
 
 def fuse_records(graph: Graph) -> Graph:
     """
+        x ─ rms_norm ─ quantise ─ r                          →        x ─ recorded norm ─ r
+
+    where the norm has no other user. For graphs of one token (one_token) also
+
         … ─ projection ─ x ─ quantise(γ) ─ r        →        … ─ projection(γ) ┬ x
                                                                               └ r
 
-    The same for the embedding, and for attention, whose records have no γ. For graphs of one token
-    (one_token). Left alone when the maker already leaves records (with another γ), and when a head
+    and the same for the embedding, and for attention, whose records have no γ. Left alone when the maker already leaves records (with another γ), and when a head
     of attention is no whole number of blocks.
     """
     result = graph.copy()
@@ -31,6 +35,15 @@ def fuse_records(graph: Graph) -> Graph:
         if not isinstance(graph.op(node), Quantise):
             continue
         x, *gamma = result.inputs(node)
+        norm = result.op(x.node)
+        if isinstance(norm, RmsNorm) and not gamma and result.single_user(x) is not None:
+            made = result.add(
+                RecordedNorm(norm.epsilon), *result.inputs(x.node), label=result.label(x.node)
+            )
+            result.replace(Value(node), made)
+            continue
+        if result.type(x).shape[0] != 1:
+            continue
         op, output = _recording(result.op(x.node), "normed" if gamma else "plain")
         if op is None:
             continue

@@ -8,7 +8,9 @@ from typing import ClassVar
 from ..kernel import Binding, Grid, KernelParams
 from ..tiers import Tier
 
-LANES = 64
+LANES = 256
+BLOCKS = 32
+"""Blocks of one workgroup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +46,4 @@ class Quantise(KernelParams):
         return LANES
 
     def grid(self, tier: Tier, tokens: int) -> Grid:
-        return (-(-self.blocks // LANES), tokens, 1)
+        return (-(-self.blocks // BLOCKS), tokens, 1)

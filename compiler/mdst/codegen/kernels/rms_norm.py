@@ -18,7 +18,8 @@ class RmsNorm(KernelParams):
 
     `interleaved`: γ is not in plain order (quant/interleave.py).
 
-    Bindings: state; w: weights; x, out: float32 [T, width].
+    Bindings: state; w: weights; x, out: float32 [T, width]; with `record`, instead of out its
+    records (quant/records.py), whose sums of squares are 0.
     """
 
     template: ClassVar[str] = "rms_norm"
@@ -27,6 +28,11 @@ class RmsNorm(KernelParams):
     epsilon: float
     weight: int
     interleaved: bool = False
+    record: bool = False
+
+    @property
+    def blocks(self) -> int:
+        return self.width // 32
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -34,7 +40,9 @@ class RmsNorm(KernelParams):
             Binding("state", "read", "State"),
             Binding("w", "read", "array<vec4<f32>>"),
             Binding("x", "read_write", "array<vec4<f32>>"),
-            Binding("out", "read_write", "array<vec4<f32>>"),
+            Binding("record", "read_write", "array<vec4<u32>>")
+            if self.record
+            else Binding("out", "read_write", "array<vec4<f32>>"),
         )
 
     def workgroup(self, tier: Tier) -> int:

@@ -7,8 +7,10 @@ from itertools import count
 from ...codegen.kernels.rms_norm import RmsNorm
 from ...codegen.state import STATE_BYTES
 from ...codegen.tiers import Tier
+from ...quant.records import BLOCK, record_words
 from ..case import Case, Expected, Fill, state_words
 from ..reference.rms_norm import rms_norm
+from .records import expect_record
 from .rows import expect, fill_floats
 
 _EDGE = 8
@@ -26,14 +28,21 @@ def case(params: RmsNorm, tier: Tier, tokens: int) -> Case:
         fills, x = fill_floats(4 * token * width, range(width), seeds)
         x_fills += fills
         out = rms_norm(x, weight, params.epsilon)
-        expected += expect("out", 4 * token * width, columns, out[columns])
+        if params.record:
+            start = 4 * token * record_words(width)
+            for block in sorted({0, params.blocks - 1}):
+                some = slice(BLOCK * block, BLOCK * (block + 1))
+                expected += expect_record(params.blocks, block, out[some], None, start)
+        else:
+            expected += expect("out", 4 * token * width, columns, out[columns])
     rows = 4 * tokens * width
+    made = {"record": 4 * tokens * record_words(width)} if params.record else {"out": rows}
     return Case(
         sizes={
             "state": STATE_BYTES,
             "w": 16 * params.weight + 4 * width,
             "x": rows,
-            "out": rows,
+            **made,
         },
         inputs={"state": (state_words(n_tokens=tokens),), "w": gamma, "x": tuple(x_fills)},
         grid=params.grid(tier, tokens),
