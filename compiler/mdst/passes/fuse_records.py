@@ -27,8 +27,9 @@ def fuse_records(graph: Graph) -> Graph:
         … ─ projection ─ x ─ quantise(γ) ─ r        →        … ─ projection(γ) ┬ x
                                                                               └ r
 
-    and the same for the embedding, and for attention, whose records have no γ. Left alone when the maker already leaves records (with another γ), and when a head
-    of attention is no whole number of blocks.
+    and the same for the embedding, and for attention, whose records have no γ. Left alone when the
+    maker already leaves records (with another γ), and when a head of attention is no whole number
+    of blocks.
     """
     result = graph.copy()
     for node in graph:

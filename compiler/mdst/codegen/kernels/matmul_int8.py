@@ -56,8 +56,8 @@ class MatMulInt8(KernelParams):
         """Chooses tiles for chunks of `tokens`: the largest that leave enough workgroups."""
         total = sum(part.rows for part in parts)
         wanted = next(size for size in (16, 32, 64) if size >= min(tokens, 64))
-        tile_rows, tile_tokens = 64, wanted
-        for tile_rows, tile_tokens in ((64, wanted), (64, min(wanted, 32)), (32, min(wanted, 32))):
+        tiles = ((128, wanted), (64, wanted), (64, min(wanted, 32)), (32, min(wanted, 32)))
+        for tile_rows, tile_tokens in tiles:
             if -(-total // tile_rows) * -(-tokens // tile_tokens) >= BUSY_GROUPS:
                 break
         stride = out_stride or (total // 2 if glu else total)
