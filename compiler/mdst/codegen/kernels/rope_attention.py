@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..kernel import Binding, Grid, KernelParams
+from ..kernel import MAX_WORKGROUP_BYTES, Binding, Grid, KernelParams
 from ..tiers import Tier
 from .kv_cache import KvCache
 
@@ -67,9 +67,11 @@ class RopeAttention(KernelParams):
         return self.workgroup(tier) // self.eights
 
     def slots(self, tier: Tier) -> int:
-        """Sums of values that meet in workgroup memory, in what the rest leaves of it."""
-        values = 2048 if self.cache.head_dim <= 128 else 1024
-        return min(self.slices(tier), values // self.cache.head_dim)
+        """Sums of values that meet in workgroup memory: as many as the rest leaves room for."""
+        dim, words = self.cache.head_dim, self.cache.head_words
+        records = 3 * dim // 2 if self.record else 0
+        values = 3 * dim + dim + 2 * words + self.rope_dim + self.reach + records
+        return min(self.slices(tier), (MAX_WORKGROUP_BYTES // 4 - values) // dim)
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
