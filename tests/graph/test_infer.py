@@ -14,6 +14,7 @@ from mdst.graph.fused import (
     QkvRope,
     Quantise,
     RecordedEmbed,
+    RecordedNorm,
     RopeAttention,
     SamplePrepare,
     SampleSelect,
@@ -85,6 +86,7 @@ ACCEPTED: list[tuple[Op, tuple[TensorType, ...], tuple[TensorType, ...]]] = [
     ),
     (Quantise(), (X,), (F((T, 24), U32),)),
     (Quantise(), (X, F((64,))), (F((T, 24), U32),)),
+    (RecordedNorm(1e-5), (X, F((64,))), (F((T, 24), U32),)),
     (
         RecordedEmbed(),
         (F((1,), U32), F((100, 64), "Q8_0"), F((64,))),
@@ -142,6 +144,7 @@ REFUSED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (Projection((PLAIN,), residual=True), (X, F((48, 64)), X)),
     (Quantise(), (F((T, 48)),)),
     (Quantise(), (X, F((32,)))),
+    (RecordedNorm(1e-5), (X, F((32,)))),
     (RecordedEmbed(), (F((T,), U32), F((100, 64)), F((64,)))),
     (Projection((PLAIN,), int8=True), (X, F((48, 64)))),
     (Projection((PLAIN,), record="normed"), (X, F((32, 64)), F((48,)))),
