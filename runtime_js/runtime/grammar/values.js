@@ -11,10 +11,13 @@ import { complement, jsonCharacter } from './utf8.js';
 
 const INDENT = 32;
 const TABS = 8;
-/** Digits: integers stay what a double holds exactly, nearly; numbers below what it can hold. */
+/**
+ * Digits: integers stay what a double holds exactly, nearly. Numbers have as many as JavaScript writes
+ * without an exponent: below 10²¹, and from 10⁻⁶ on, where 17 that count may follow five zeros.
+ */
 const INTEGER_DIGITS = 16;
 const NUMBER_DIGITS = 21;
-const FRACTION_DIGITS = 17;
+const FRACTION_DIGITS = 22;
 
 export class Values {
   #nodes;
@@ -115,21 +118,27 @@ export class Values {
     return n.alt('0', n.seq(n.optional('-'), digits));
   }
 
-  /** Exponents only with one digit before the point, and small enough to stay finite. */
+  /**
+   * Every double below 10³⁰⁸ as JavaScript writes it, and more. Exponents only with one digit before
+   * the point, and small enough to stay finite; negative ones may end at 0.
+   */
   #number() {
     const n = this.#nodes;
     const { digit, nonzero } = this;
     const fraction = n.optional(n.seq('.', n.rep(digit, 1, FRACTION_DIGITS)));
+    const short = n.rep(digit, 1, 2);
+    const large = n.alt(n.seq(n.chars('12'), digit, digit), n.seq('30', n.chars('01234567')));
+    const small = n.seq(n.chars('123'), digit, digit);
     const exponent = n.alt(
-      n.rep(digit, 1, 2),
-      n.seq(n.chars('12'), digit, digit),
-      n.seq('30', n.chars('01234567')),
+      n.seq(n.optional(n.chars('+-')), short),
+      n.seq(n.optional('+'), large),
+      n.seq('-', small),
     );
     return n.seq(
       n.optional('-'),
       n.alt(
         n.seq(n.alt('0', n.seq(nonzero, n.rep(digit, 0, NUMBER_DIGITS - 1))), fraction),
-        n.seq(nonzero, fraction, n.chars('eE'), n.optional(n.chars('+-')), exponent),
+        n.seq(nonzero, fraction, n.chars('eE'), exponent),
       ),
     );
   }

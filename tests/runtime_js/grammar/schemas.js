@@ -202,7 +202,7 @@ export class Generator {
         return minimum + this.below(maximum - minimum + 1);
       }
       case 'number':
-        return this.pick([0, 5, -0.25, 1e-7, 1.5e300, 123456789012345680000, this.#random()]);
+        return this.pick([0, 5, -0.25, 5e-324, 1.5e300, 123456789012345680000, this.#double()]);
       case 'boolean':
         return this.below(2) === 1;
       case 'array': {
@@ -215,6 +215,12 @@ export class Generator {
       default:
         return null;
     }
+  }
+
+  /** Of any size below 10³⁰⁸, with all the digits that a double may have. */
+  #double() {
+    const digits = this.#random() + this.#random() * 2 ** -32 - 0.5;
+    return digits * 10 ** this.pick([0, -this.below(8), this.below(24), this.below(630) - 322]);
   }
 
   /** @param {Schema} schema */
