@@ -69,6 +69,7 @@ DOORS = {
     "rich": ("cli/",),
     "gguf": ("gguf/", "quant/", "models/", "graph/", "text/"),
     "esbuild_py": ("bundle/runtime_files.py",),
+    "minify_html": ("bundle/runtime_files.py",),
     "subprocess": ("text/chat/isolate.py",),
 }
 # The package's own reader is strict; the one of gguf trusts its input.

@@ -176,9 +176,14 @@ def _joined(
         if target in inside and target != chosen and home[module.name] != chosen
     }
     head = ""
+    taken_from: dict[str, list[str]] = {}
     for target in sorted(elsewhere):
-        what = f"* as {number[target]}" if home[target] == target else f"{{ {number[target]} }}"
-        head += f'import {what} from "{_relative(home[target], folder)}";\n'
+        if home[target] == target:
+            head += f'import * as {number[target]} from "{_relative(target, folder)}";\n'
+        else:
+            taken_from.setdefault(home[target], []).append(number[target])
+    for file, taken_names in taken_from.items():
+        head += f'import {{ {", ".join(taken_names)} }} from "{_relative(file, folder)}";\n'
     tail = f"export {{ {', '.join(sorted(wanted))} }};\n"
     if exported := modules[chosen].exported:
         tail += f"export const {{ {', '.join(exported)} }} = {number[chosen]};\n"
