@@ -55,6 +55,8 @@ def tab(chromium: Browser) -> Page:
 def test_a_conversation(chat_model: Bundle, serve: Callable[..., str], tab: Page) -> None:
     console: list[str] = []
     tab.on("console", lambda message: console.append(f"{message.type} {message.text}"))
+    fetched: set[str] = set()
+    tab.on("request", lambda request: fetched.add(request.url.partition("/some/sub/path/")[2]))
     tab.goto(serve(chat_model.path, csp=True, base="/some/sub/path/"))
     tab.locator("#send:enabled").wait_for(timeout=120_000)
     tab.click("#open-panel")
@@ -74,6 +76,11 @@ def test_a_conversation(chat_model: Bundle, serve: Callable[..., str], tab: Page
     assert "tokens/s" in tab.inner_text("#stats")
     assert tab.evaluate("violations") == []
     assert [line for line in console if line.startswith(("error", "warning"))] == []
+    # What tests/bundle/test_runtime_files.py weighs.
+    assert {name for name in fetched if name.endswith((".js", ".wasm"))} == {
+        *("page.js", "page/chat/chat.js", "mdst.js", "runtime/errors.js", "runtime/worker.js"),
+        *("runtime/service.js", "runtime/template/chat_template.js"),
+    }
     tab.context.close()
 
 

@@ -1,7 +1,8 @@
 """runtime_js/ and templates/page/ → the files of a bundle that do not depend on the model.
 
 Modules ship without comments, which makes them half as large, joined into few files, and those
-minified, which saves an eighth of what compression leaves. A module that does not parse never ships.
+minified, which saves an eighth of what compression leaves. A module that does not parse never
+ships.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ _COMMENT = re.compile(r"^ */\*.*?\*/\n", re.DOTALL | re.MULTILINE)
 def runtime_files(report: Reporter | None = None) -> dict[str, bytes]:
     """Names in a bundle → contents, sorted by name: mdst.js, mdst.d.ts, runtime/… and the page.
 
-    Where no wheel of esbuild-py can be had, `report` is warned and modules stay apart; where there is
-    none of minify-html, they are not minified. Raises InternalError for a module that does not
-    parse, or a name that is there twice.
+    Where no wheel of esbuild-py can be had, `report` is warned and modules stay apart; where there
+    is none of minify-html, they are not minified. Raises InternalError for a module that does not
+    parse, and for a name that is there twice.
     """
     report = report or Reporter()
     strip = _transform(report)
@@ -65,7 +66,7 @@ def _transform(report: Reporter) -> Callable[[str, str], str] | None:
     try:  # needs distutils, which setuptools gives from Python 3.12 on
         from esbuild_py import transform
     except ImportError:
-        report.warn("esbuild-py is not available: the page's modules are not joined into few files")
+        report.warn("esbuild-py is not available: the page's modules ship with their comments")
         return None
 
     def strip(name: str, text: str) -> str:
