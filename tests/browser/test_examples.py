@@ -32,7 +32,7 @@ def test_a_page_that_embeds_a_model(
         page.on("pageerror", lambda error: errors.append(error.message))
         page.on("console", lambda message: errors.append(message.text))
         page.goto(serve(site, csp=True))
-        grown = page.locator("#text", has_text=re.compile(r"( \S+){30}"))
+        grown = page.locator("#text", has_text=re.compile(r"( \S+){12}"))
         grown.wait_for(timeout=120_000)
         text = page.text_content("#text")
     finally:

@@ -42,7 +42,7 @@ def test_a_compile_tells_what_it_made(run: Compile, tiny_model: TinyModel, tmp_p
         "weights .* in 1 files",
         "context +128 tokens, prompts in chunks of 128",
         "GPU memory .*: .*kv",
-        r"decode +18 dispatches per token, \d+ kernels",
+        r"decode +14 dispatches per token, \d+ kernels",
         "9 Projection, 2 QkvRope",
         "checked +nothing",
         "written",
