@@ -46,7 +46,7 @@ def test_a_compile_tells_what_it_made(run: Compile, tiny_model: TinyModel, tmp_p
         "9 Projection, 2 QkvRope",
         "checked +nothing",
         "written",
-        r"open the page +mdst-serve \S",
+        r"open the page: mdst-serve \S+\n$",
     ):
         assert re.search(words, done.out), words
     assert Bundle.open(tmp_path / "out").manifest.model.vocabulary == 1050

@@ -16,13 +16,16 @@ from .sizes import readable
 
 
 def print_summary(summary: Summary, out: Path) -> None:
-    """A table on stdout."""
+    """A table on stdout, and how to open the page, on one line to be copied."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in _rows(summary, out):
         table.add_row(name, escape(value))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    served = shlex.quote(str(out))
+    console.print(f"open the page: mdst-serve {served}", soft_wrap=True, markup=False)
 
 
 def _rows(summary: Summary, out: Path) -> Iterator[tuple[str, str]]:
@@ -44,4 +47,3 @@ def _rows(summary: Summary, out: Path) -> Iterator[tuple[str, str]]:
     if summary.moved_aside:
         yield "moved aside", str(summary.moved_aside)
     yield "written", str(out)
-    yield "open the page", f"mdst-serve {shlex.quote(str(out))}"
