@@ -1,7 +1,7 @@
 /** The public interface of a compiled model. */
 
 export type ErrorCode =
-  /** No WebGPU, or a device that lacks what the model needs; `problems` says what. */
+  /** No device that has what the model needs; `problems` says what is missing. */
   | 'unsupported_device'
   /** A file could not be fetched, after several tries. */
   | 'download_failed'
@@ -15,9 +15,12 @@ export type ErrorCode =
   | 'no_chat_template'
   /** `load` was aborted by its signal. */
   | 'aborted'
-  /** The browser took the GPU away and gave no other one, or no text could go on there; load again. */
+  /**
+   * The browser took the GPU or a thread away and gave no other one, or no text could go on there;
+   * load again.
+   */
   | 'device_lost'
-  /** The GPU has not enough memory free. */
+  /** The device has not enough memory free. */
   | 'out_of_memory'
   /** The bundle is damaged, or of another version. */
   | 'format'
@@ -47,7 +50,10 @@ export interface AdapterInfo {
   fallback: boolean;
 }
 
-/** Bytes of GPU memory. */
+/** A GPU, or the CPU by WebAssembly. */
+export type DeviceName = 'webgpu' | 'wasm';
+
+/** Bytes of the device's memory. */
 export interface Memory {
   weights: number;
   kv: number;
@@ -58,8 +64,16 @@ export interface Memory {
 
 export interface Ability {
   ok: boolean;
-  /** The kernels that would be used; null when the model cannot run. */
+  /** What would run the model; null when nothing can. */
+  device: DeviceName | null;
+  /** The kernels or the module that would be used. */
   tier: string | null;
+  /** Of the CPU; 0 for a GPU. */
+  threads: number;
+  /** Why it will be slower than it could be, for the user. */
+  notice: string | null;
+  /** Better devices, and why they cannot run it. */
+  refused: { tier: string; reason: string }[];
   adapter: AdapterInfo | null;
   problems: Problem[];
   /** What an empty cache needs, and the bytes of it that the browser kept from an earlier load. */
@@ -89,7 +103,7 @@ export interface Progress {
   total: number;
   /** Bytes among `loaded` that the browser had kept; the others came over the network. */
   cached: number;
-  /** Weight files that are on the GPU. */
+  /** Weight files that are on the device. */
   files: number;
   bytesPerSecond: number;
 }
@@ -97,14 +111,17 @@ export interface Progress {
 export interface BundleOptions {
   /** Where the bundle lies; default: beside this module. */
   base?: string | URL;
-  /** Kernels to use, such as `base`; default: the best that the device can run. */
+  /** Default: the GPU, or where there is none that can run the model, the CPU. */
+  device?: 'auto' | DeviceName;
+  /** Kernels or module to use, such as `base`; default: the best that the device can run. */
   tier?: string;
+  /** Of the CPU; default: as many as it has cores. One where the page is not cross-origin isolated. */
+  threads?: number;
   signal?: AbortSignal;
 }
 
 export interface LoadOptions extends BundleOptions {
   onProgress?: (progress: Progress) => void;
-  device?: 'auto' | 'webgpu';
   /**
    * Whether files are kept in the browser for the next load, and read from there (default).
    * `persist` also asks the browser not to clear them away when space gets short; some ask the user.
@@ -327,15 +344,22 @@ export interface Stats {
   model: { name: string; architecture: string; parameters: number; layers: number };
   /** Whether the model has a chat template. */
   chat: boolean;
+  device: DeviceName;
   tier: string;
-  /** Better tiers that this device has the features for but fails at, and why. */
+  /** Of the CPU; 0 for a GPU. */
+  threads: number;
+  /** Why it is slower than it could be, for the user. */
+  notice: string | null;
+  /** Better tiers that fail on this device, or `webgpu` for all of them, and why. */
   refused: { tier: string; reason: string }[];
-  adapter: AdapterInfo;
+  /** The GPU, if it is one. */
+  adapter: AdapterInfo | null;
   worker: boolean;
   /** Devices that were lost since; the model went on with others. */
   replaced: number;
   context: number;
   memory: Memory;
+  /** 0 on a CPU. */
   dispatches_per_token: number;
   load: {
     check_seconds: number;
@@ -406,7 +430,7 @@ export interface Engine {
   stats(): Promise<Stats>;
   /** Measures the steps of a token, in about a second. */
   profile(): Promise<Profile>;
-  /** Frees all GPU memory and ends the worker. Running requests fail with `unloaded`. */
+  /** Frees the device's memory and ends the worker. Running requests fail with `unloaded`. */
   unload(): Promise<void>;
   /**
    * For tests: rows of float32 [vocabulary]. By decoding, one row after each id (or the `last`
@@ -424,5 +448,5 @@ export function canRun(options?: BundleOptions): Promise<Ability>;
 /** Removes everything that models of this origin have kept in the browser. */
 export function clearCache(): Promise<void>;
 
-/** Downloads the model to the GPU. */
+/** Downloads the model to the device. */
 export function load(options?: LoadOptions): Promise<Engine>;

@@ -6,7 +6,8 @@
  */
 
 import { memoryOf, readManifest } from './runtime/bundle.js';
-import { askedFor, describe, findAdapter, findProblems, usableTiers } from './runtime/check.js';
+import { askedFor, describe, usableTiers } from './runtime/check.js';
+import { findDevice } from './runtime/devices.js';
 import { engineOver } from './runtime/engine.js';
 import { MdstError } from './runtime/errors.js';
 import { Caller } from './runtime/rpc.js';
@@ -27,19 +28,24 @@ function folderOf(base) {
 }
 
 /** @param {BundleOptions} [options] @returns {Promise<Ability>} */
-export async function canRun({ base, tier, signal } = {}) {
+export async function canRun({ base, device = 'auto', tier, threads, signal } = {}) {
   const store = await Store.open(folderOf(base), true);
   const { manifest } = await readManifest(folderOf(base), store, signal);
-  const adapter = await findAdapter(signal);
-  const problems = findProblems(manifest, adapter, tier);
-  const ok = problems.length === 0;
+  const wanted = { device, tier, threads, worker: true };
+  const { choice, gpu, problems } = await findDevice(manifest, wanted, signal);
+  const cpu = choice !== null && choice.adapter === null ? choice.cpu : null;
+  const tiers = choice?.adapter ? usableTiers(manifest, choice.adapter, tier) : [];
   return {
-    ok,
-    tier: adapter !== null && ok ? usableTiers(manifest, adapter, tier)[0].name : null,
-    adapter: adapter && describe(adapter),
+    ok: choice !== null,
+    device: choice && (cpu ? 'wasm' : 'webgpu'),
+    tier: cpu?.module.name ?? tiers[0]?.name ?? null,
+    threads: cpu?.threads ?? 0,
+    notice: cpu?.notice ?? null,
+    refused: choice?.refused ?? [],
+    adapter: gpu && describe(gpu),
     problems,
     download: downloadOf(manifest, await store.present()),
-    memory: memoryOf(manifest),
+    memory: memoryOf(manifest, cpu?.module),
     context: manifest.context.window,
     model: manifest.model,
     chat: manifest.files.some(({ name }) => name === CHAT_TEMPLATE),
@@ -47,21 +53,36 @@ export async function canRun({ base, tier, signal } = {}) {
 }
 
 /** @param {LoadOptions} [options] @returns {Promise<Engine>} */
-export async function load({ base, worker = true, signal, onProgress, ...options } = {}) {
+export async function load(options = {}) {
+  try {
+    return await loadOnce(options);
+  } catch (error) {
+    const { code, problems = [] } = /** @type {Partial<MdstError>} */ (error);
+    const missing = code === 'unsupported_device' && problems[0]?.what === 'navigator.gpu';
+    if (!missing || !globalThis.navigator?.gpu) throw error;
+  }
+  try { // some browsers have WebGPU in pages, but not in workers
+    return await loadOnce({ ...options, device: 'webgpu', worker: false });
+  } catch (error) {
+    const { code } = /** @type {Partial<MdstError>} */ (error);
+    if (options.device === 'webgpu' || code !== 'unsupported_device') throw error;
+    return await loadOnce({ ...options, device: 'wasm' });
+  }
+}
+
+/** @param {LoadOptions} options @returns {Promise<Engine>} */
+async function loadOnce({ base, worker = true, signal, onProgress, ...options }) {
   const line = worker ? workerLine() ?? (await localLine()) : await localLine();
-  const argument = { ...options, base: folderOf(base).href, asked: askedFor() };
+  const known = { asked: askedFor(), worker: line.worker, gpuInPage: 'gpu' in navigator };
+  const argument = { ...options, ...known, base: folderOf(base).href };
   if (options.cache === 'persist') navigator.storage?.persist?.().catch(() => {});
   try {
     await line.call('load', argument, { signal, onPart: onProgress });
+    return engineOver(line);
   } catch (error) {
     line.end(error instanceof Error ? error : new Error(String(error)));
-    const { code, problems = [] } = /** @type {Partial<MdstError>} */ (error);
-    const onlyInPages = code === 'unsupported_device' && problems[0]?.what === 'navigator.gpu' &&
-      line.worker && globalThis.navigator?.gpu;
-    if (!onlyInPages) throw error; // some browsers have WebGPU in pages, but not in workers
-    return await load({ ...options, base, worker: false, signal, onProgress });
+    throw error;
   }
-  return engineOver(line);
 }
 
 /** @returns {Promise<void>} */

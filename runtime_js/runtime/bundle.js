@@ -1,7 +1,7 @@
 /**
  * The manifest of a bundle and its small files.
  *
- * @import { Manifest, Tier } from './manifest.d.ts'
+ * @import { Manifest, Tier, WasmModule } from './manifest.d.ts'
  * @import { Bytes } from './fetching.js'
  * @import { Memory } from '../mdst.d.ts'
  * @import { Source } from './storage/source.js'
@@ -13,6 +13,8 @@ import { fetchFile } from './fetching.js';
 
 /** The only `format` of a manifest that this runtime reads. */
 const FORMAT = 2;
+
+const PAGE = 2 ** 16; // bytes by which WebAssembly counts memory
 
 /**
  * The manifest as the server has it now, or where no server can be reached the one of the last load.
@@ -89,8 +91,18 @@ export class Files {
   async bytes(name) {
     const file = this.list.find((each) => each.name === name);
     if (file === undefined) throw new MdstError('format', `manifest.json names no file ${name}`);
-    const bytes = new Uint8Array(file.size);
-    await this.source.fill(new URL(name, this.base), file.sha256, bytes);
+    return await this.fetched(name, file);
+  }
+
+  /** @param {WasmModule} module @returns {Promise<Bytes>} */
+  async module(module) {
+    return await this.fetched(module.file, module);
+  }
+
+  /** @param {string} name @param {{ size: number, sha256: string }} file @returns {Promise<Bytes>} */
+  async fetched(name, { size, sha256 }) {
+    const bytes = new Uint8Array(size);
+    await this.source.fill(new URL(name, this.base), sha256, bytes);
     return bytes;
   }
 
@@ -126,13 +138,21 @@ function parseJson(text, name) {
   }
 }
 
-/** @param {Manifest} manifest @returns {Memory} bytes of all buffers by kind */
-export function memoryOf(manifest) {
+/**
+ * @param {Manifest} manifest
+ * @param {WasmModule} [module] when it is what runs
+ * @returns {Memory} bytes of all buffers by kind; a module has one memory, and activations and all
+ *   the rest in its arena
+ */
+export function memoryOf({ buffers }, module) {
   const memory = { weights: 0, kv: 0, arena: 0, other: 0, total: 0 };
-  for (const { kind, size } of manifest.buffers) {
+  for (const { kind, size } of buffers) {
     const known = kind === 'weights' || kind === 'kv' || kind === 'arena';
     memory[known ? kind : 'other'] += size;
     memory.total += size;
   }
-  return memory;
+  if (module === undefined) return memory;
+  const { weights, kv } = memory;
+  const total = module.pages * PAGE;
+  return { weights, kv, arena: total - weights - kv, other: 0, total };
 }

@@ -2,6 +2,7 @@
 
 import type { Cache } from './cache.js';
 import type { Manifest } from './manifest.d.ts';
+import type { Profile, Stats } from '../mdst.d.ts';
 
 /** What stays the same while one text is generated. */
 export interface Settings {
@@ -75,4 +76,21 @@ export interface Executor {
 
   /** When all work so far is done. */
   finished(): Promise<void>;
+}
+
+/** What is the same as long as a model is loaded. */
+export type DeviceStats = Pick<
+  Stats,
+  'device' | 'tier' | 'threads' | 'notice' | 'memory' | 'dispatches_per_token'
+>;
+
+/** A model on its device. */
+export interface Running extends Executor {
+  /** @throws {MdstError} when the device is of no use any more: half a text may be missing */
+  assertUsable(): void;
+  stats(): DeviceStats;
+  /** Runs tokens that belong to no text; afterwards the cache counts as empty. */
+  profile(): Promise<Profile>;
+  /** Frees everything. */
+  close(): void;
 }

@@ -1,22 +1,20 @@
 /**
- * A bundle's URL → a model on the GPU: check, kernels and their known answers, weights.
+ * A bundle's URL → a model on the GPU or the CPU, ready to generate.
  *
- * @import { Manifest, Tier } from './manifest.d.ts'
- * @import { Progress, Stats } from '../mdst.d.ts'
- * @import { Kernel } from './pipelines.js'
+ * @import { Choice } from './devices.js'
+ * @import { Running } from './executor.d.ts'
+ * @import { Manifest } from './manifest.d.ts'
+ * @import { AdapterInfo, DeviceName, Progress, Stats } from '../mdst.d.ts'
  * @import { ChatTemplates } from './template/chat_template.js'
+ * @import { Tokenizer } from './text/tokenizer.js'
  */
 
-import { checkAnswers } from './answers.js';
 import { Files, readManifest, wasReplaced } from './bundle.js';
-import { describe, findAdapter, findProblems, unsupported, usableTiers } from './check.js';
-import { Device } from './device.js';
+import { chooseDevice } from './devices.js';
 import { MdstError, throwIfAborted } from './errors.js';
-import { Model } from './model.js';
-import { compileKernels } from './pipelines.js';
 import { Meter } from './meter.js';
-import { bindPrograms } from './programs.js';
-import { fetchShards, shardsOf } from './shards.js';
+import { failureOf, quiet } from './promises.js';
+import { fetchShards } from './shards.js';
 import { using } from './storage/locks.js';
 import { Source } from './storage/source.js';
 import { hashesOf, Store } from './storage/store.js';
@@ -24,21 +22,30 @@ import { openTokenizer } from './text/tokenizer.js';
 
 const CHAT_TEMPLATE = 'chat_template.json';
 
+/** Failures of a GPU after which a CPU may still do. */
+const OF_THE_GPU = ['unsupported_device', 'out_of_memory', 'device_lost'];
+
 /**
  * @typedef {object} Wanted
  * @property {URL} base
+ * @property {'auto' | DeviceName} device
  * @property {string} [tier]
+ * @property {number} [threads] of a CPU
+ * @property {boolean} worker whether this is a worker, which may wait for others
+ * @property {boolean} [gpuInPage] whether the page has WebGPU, if this worker has not
  * @property {boolean} cache whether files are read from the browser's storage, and kept there
  * @property {number} [asked] milliseconds for which the page knows whether there is an adapter
  *
- * @typedef {{ device: Device, tier: Tier, kernels: Kernel[], refused: Stats['refused'] }} Ready
  * @typedef {Pick<Stats, 'refused' | 'adapter' | 'cache' | 'load'>} LoadStats
- * @import { Tokenizer } from './text/tokenizer.js'
- * @typedef {{ model: Model, tokenizer: Tokenizer, template: ChatTemplates | null,
+ * @typedef {{ model: Running, tokenizer: Tokenizer, template: ChatTemplates | null,
  *   stats: LoadStats }} Loaded
  *
  * What is to be undone or said when a step fails:
- * @typedef {{ device?: Device, manifest?: string }} Opened
+ * @typedef {{ close?: () => void, manifest?: string }} Opened
+ *
+ * What a device needs to take the model:
+ * @typedef {{ manifest: Manifest, files: Files, meter: Meter, signal: AbortSignal, opened: Opened,
+ *   shards: ReturnType<typeof fetchShards>['shards'] }} Site
  */
 
 /**
@@ -68,7 +75,7 @@ export async function loadModel(wanted, signal, onProgress) {
     return loaded;
   } catch (error) {
     own.abort();
-    opened.device?.close();
+    opened.close?.();
     throw await explained(error, wanted.base, opened.manifest);
   } finally {
     signal.removeEventListener('abort', stop);
@@ -92,14 +99,13 @@ async function explained(error, base, manifest) {
  * @param {Opened} opened
  * @returns {Promise<Loaded>}
  */
-async function loadSteps({ base, tier: name, asked }, store, signal, meter, opened) {
+async function loadSteps(wanted, store, signal, meter, opened) {
+  const { base } = wanted;
   meter.begin('check');
   const { manifest, text, offline } = await readManifest(base, store, signal);
   opened.manifest = text;
-  const adapter = await findAdapter(signal, asked);
+  const choice = await chooseDevice(manifest, wanted, signal);
   throwIfAborted(signal);
-  const problems = findProblems(manifest, adapter, name);
-  if (adapter === null || problems.length > 0) throw unsupported(problems);
 
   // From here on the first files of weights are on their way, while kernels compile.
   await store.remember(text, hashesOf(manifest));
@@ -113,100 +119,39 @@ async function loadSteps({ base, tier: name, asked }, store, signal, meter, open
     meter.count(bytes, cached);
   const { shards, failed } = fetchShards(manifest, base, source, onBytes);
   const work = async () => {
-    const { device, tier, kernels, refused } = await prepare(
-      files,
-      manifest,
-      name,
-      adapter,
-      signal,
-      meter,
-      opened,
-    );
-    meter.begin('weights', shardsOf(manifest).reduce((sum, { size }) => sum + size, 0));
-    const buffers = await device.buffers(manifest.buffers);
-    await upload(device, buffers, shards, meter);
-    const programs = bindPrograms(device, manifest, tier, kernels, buffers);
+    const site = { manifest, files, meter, signal, opened, shards };
+    const { model, adapter, refused } = await open(site, choice, wanted.tier);
     const [vocabulary, template] = await texts;
     const tokenizer = await openTokenizer(vocabulary.buffer);
     throwIfAborted(signal);
-    device.assertUsable();
+    model.assertUsable();
     meter.begin('ready', meter.bytes);
-    const model = new Model(device, manifest, tier, buffers, programs);
     const load = { ...meter.seconds(), bytes: meter.bytes, cached_bytes: meter.cached };
     const cache = { kept: store.keeps, notice: store.notice, offline, healed: source.healed };
-    const stats = { refused, adapter: describe(adapter), cache, load };
-    return { model, tokenizer, template, stats };
+    return { model, tokenizer, template, stats: { refused, adapter, cache, load } };
   };
   return await Promise.race([quiet(work()), failed, failureOf(texts)]);
 }
 
-/** @param {Promise<unknown>} promise @returns {Promise<never>} its failure, if it comes */
-function failureOf(promise) {
-  return new Promise((_, reject) => promise.catch(reject));
-}
-
 /**
- * The best tier whose kernels compile and give right answers on this device.
- *
- * @param {Files} files
- * @param {Manifest} manifest
- * @param {string | undefined} wanted name of a tier
- * @param {GPUAdapter} first
- * @param {AbortSignal} signal
- * @param {Meter} meter
- * @param {Opened} opened
- * @returns {Promise<Ready>}
+ * @param {Site} site
+ * @param {Choice} choice
+ * @param {string} [tier]
+ * @returns {Promise<{ model: Running, adapter: AdapterInfo | null, refused: Stats['refused'] }>}
  */
-async function prepare(files, manifest, wanted, first, signal, meter, opened) {
-  const answers = quiet(files.json('answers.json'));
-  /** @type {Stats['refused']} */
-  const refused = [];
-  /** @type {GPUAdapter | null} */
-  let adapter = first;
-  for (const tier of usableTiers(manifest, first, wanted)) {
-    meter.begin('kernels', tier.kernels.length);
-    const texts = quiet(files.kernels(tier));
-    adapter ??= await findAdapter(signal); // an adapter gives one device only
-    if (adapter === null) break;
-    const device = opened.device = await Device.open(adapter, manifest, tier);
+async function open(site, { adapter, cpu, refused }, tier) {
+  const reasons = [...refused];
+  if (adapter !== null) {
     try {
-      throwIfAborted(signal);
-      const kernels = await compileKernels(device, tier, await texts, () => meter.advance());
-      await checkAnswers(device, kernels, await answers, signal);
-      throwIfAborted(signal);
-      return { device, tier, kernels, refused };
+      const { openGpu } = await import('./gpu.js');
+      return await openGpu(site, adapter, tier);
     } catch (error) {
-      device.close();
-      if (!(error instanceof MdstError) || error.code !== 'unsupported_device') throw error;
-      adapter = null;
-      refused.push({ tier: tier.name, reason: error.message });
+      const { code, message } = /** @type {MdstError} */ (error);
+      if (cpu === null || !OF_THE_GPU.includes(code) || site.meter.files > 0) throw error;
+      reasons.push({ tier: 'webgpu', reason: message });
     }
   }
-  throw unsupported(refused.map(({ tier, reason }) => (
-    { what: `tier ${tier}`, needed: 'right answers', found: 'a failure', message: reason }
-  )));
-}
-
-/**
- * @param {Device} device
- * @param {GPUBuffer[]} buffers
- * @param {ReturnType<typeof fetchShards>['shards']} shards
- * @param {Meter} meter
- */
-async function upload(device, buffers, shards, meter) {
-  let before = Promise.resolve();
-  for await (const { shard, bytes } of shards) {
-    await before; // what was written must not pile up on its way to the GPU
-    device.queue.writeBuffer(buffers[shard.buffer], shard.offset, bytes);
-    device.queue.submit([]);
-    before = quiet(device.finished());
-    meter.file();
-  }
-  await before;
-}
-
-/** @template T @param {Promise<T>} promise @returns {Promise<T>} whose failure is told when awaited */
-function quiet(promise) {
-  promise.catch(() => {});
-  return promise;
+  const { openCpu } = await import('./wasm/open.js');
+  const model = await openCpu(site, /** @type {NonNullable<typeof cpu>} */ (cpu));
+  return { model, adapter: null, refused: reasons };
 }

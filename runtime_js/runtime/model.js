@@ -1,23 +1,24 @@
 /**
  * A model on the GPU: its buffers, its programs, and how work is submitted and read back.
  *
- * @import { Executor, Outcome, Settings } from './executor.d.ts'
+ * @import { DeviceStats, Outcome, Running, Settings } from './executor.d.ts'
  * @import { Manifest, Tier } from './manifest.d.ts'
  * @import { Device } from './device.js'
  * @import { Dispatch, Programs } from './programs.js'
  */
 
+import { memoryOf } from './bundle.js';
 import { Cache } from './cache.js';
 import { Pace } from './pace.js';
 import { chunkFor, encode, reaching } from './programs.js';
-import { packState, readField, stateSize } from './state.js';
+import { countsOf, packState, readField, stateSize } from './state.js';
 
 const MOST_STEPS = 32; // decode steps in one submit
 const IN_FLIGHT = 2; // submits that the GPU has before it
 const LONG_TOKEN = 100; // milliseconds; a token that takes longer is cut into several submits
 const ROWS_BYTES = 16 * 2 ** 20; // of logits that one submit copies
 
-/** @implements {Executor} */
+/** @implements {Running} */
 export class Model {
   /**
    * @param {Device} device
@@ -78,10 +79,7 @@ export class Model {
     this.fields = { ...sampling, limit, sinks, end_count: endIds.length, end_ids: [...endIds] };
     const { vocabulary } = this.manifest.model;
     if (counted !== null) {
-      const counts = new Uint32Array(vocabulary);
-      for (const id of counted.prompt) counts[id] = 2 ** 31; // says that it occurs in the prompt
-      for (const id of counted.output) counts[id] += 1;
-      this.device.queue.writeBuffer(this.named('counts'), 0, counts);
+      this.device.queue.writeBuffer(this.named('counts'), 0, countsOf(counted, vocabulary));
     }
     if (bias !== null) this.setBias(bias);
     else if (this.biased) {
@@ -305,6 +303,27 @@ export class Model {
 
   async finished() {
     await this.device.finished();
+  }
+
+  assertUsable() {
+    this.device.assertUsable();
+  }
+
+  /** @returns {DeviceStats} */
+  stats() {
+    return {
+      device: 'webgpu',
+      tier: this.tier.name,
+      threads: 0,
+      notice: null,
+      memory: memoryOf(this.manifest),
+      dispatches_per_token: this.programs.decode[0].steps.length,
+    };
+  }
+
+  async profile() {
+    const { profileDecode } = await import('./profile.js');
+    return await profileDecode(this);
   }
 
   /** Frees everything on the GPU. */

@@ -1,15 +1,14 @@
 /**
  * What an engine does, as methods of plain arguments: called by a worker's messages, or directly.
  *
- * @import { ChatOptions, ChatRequest, CompletionRequest, Profile, Stats } from '../mdst.d.ts'
+ * @import { ChatOptions, ChatRequest, CompletionRequest, DeviceName, Profile, Stats } from '../mdst.d.ts'
  * @import { Job, Part, Summary } from './completions.js'
+ * @import { Running } from './executor.d.ts'
  * @import { Loaded, Wanted } from './load.js'
- * @import { Model } from './model.js'
  * @import { Request } from './request.js'
  * @import { Shape } from './shapes.js'
  */
 
-import { memoryOf } from './bundle.js';
 import { chatIds, render } from './chat/template.js';
 import { checkId, invalid, readOption } from './checks.js';
 import { complete } from './completions.js';
@@ -27,9 +26,12 @@ import { Turns } from './turns.js';
  * @typedef {{ signal: AbortSignal, onPart: (part: any) => void }} Call
  * @typedef {Record<string, (argument: any, call: Call) => Promise<any>>} Methods
  * @typedef {{ base: string, tier?: string, cache?: boolean | 'persist', asked?: number,
- *   device?: 'auto' | 'webgpu', on_full?: 'slide' | 'stop',
- *   sinks?: number }} LoadArguments
+ *   device?: 'auto' | DeviceName, threads?: number, worker: boolean,
+ *   gpuInPage?: boolean, on_full?: 'slide' | 'stop', sinks?: number }} LoadArguments
  */
+
+/** @type {('auto' | DeviceName)[]} */
+const DEVICES = ['auto', 'webgpu', 'wasm'];
 
 const MOST_TRIES = 2; // other devices for one request
 
@@ -50,12 +52,17 @@ export class Service {
   }
 
   /** @param {LoadArguments} options @param {Call} call */
-  async load({ base, tier, cache, asked, device, on_full, sinks }, { signal, onPart }) {
-    readOption('device', device, ['auto', 'webgpu']);
+  async load({ base, cache, asked, on_full, sinks, ...given }, { signal, onPart }) {
+    const device = readOption('device', given.device, DEVICES);
+    const { tier, threads, worker, gpuInPage } = given;
+    if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+      throw invalid(`threads is ${threads}, but must be a positive integer`, 'threads');
+    }
     this.onFull = readOption('on_full', on_full, ['slide', 'stop']);
     const keep = readOption('cache', cache, [true, false, 'persist']) !== false;
-    this.wanted = { base: new URL(base), tier, cache: keep };
-    const loaded = await loadModel({ ...this.wanted, asked }, signal, onPart);
+    const wanted = { base: new URL(base), device, tier, threads, worker, gpuInPage, cache: keep };
+    this.wanted = wanted;
+    const loaded = await loadModel({ ...wanted, asked }, signal, onPart);
     const { model, tokenizer } = loaded;
     const { context, model: { vocabulary } } = model.manifest;
     this.sinks = sinks ?? context.sinks;
@@ -78,14 +85,17 @@ export class Service {
    * is lost.
    *
    * @param {unknown} error why the device failed
-   * @returns {Promise<Model>}
+   * @param {boolean} last whether no other device will be tried after this one
+   * @returns {Promise<Running>}
    * @throws the error, where another device does not help or cannot be had
    */
-  async replace(error) {
+  async replace(error, last) {
     const { model, constraints } = this.running;
     if (!(error instanceof MdstError) || error.code !== 'device_lost' || !this.wanted) throw error;
     model.close();
-    const again = await loadModel(this.wanted, this.ending.signal, () => {}).catch(() => null);
+    const cpu = last && this.wanted.device === 'auto'; // GPUs do not stay
+    const wanted = cpu ? { ...this.wanted, device: /** @type {const} */ ('wasm') } : this.wanted;
+    const again = await loadModel(wanted, this.ending.signal, () => {}).catch(() => null);
     const sameBuild = JSON.stringify(again?.model.manifest) === JSON.stringify(model.manifest);
     if (again === null || this.loaded === null || !sameBuild) {
       again?.model.close();
@@ -189,11 +199,11 @@ export class Service {
       const replace = (/** @type {unknown} */ error) => {
         if (tries === 0) throw error;
         tries -= 1;
-        return this.replace(error);
+        return this.replace(error, tries === 0);
       };
       for await (const part of complete({ executor: model, replace }, tokenizer, job, either)) {
         if (part.summary) {
-          this.running.model.device.assertUsable(); // else half a text may be missing
+          this.running.model.assertUsable(); // else half a text may be missing
           this.last = figures(part.summary);
         }
         onPart(part);
@@ -227,26 +237,21 @@ export class Service {
   /** @returns {Promise<Omit<Stats, 'worker'>>} */
   stats() {
     const { model, template, stats } = this.running;
-    const { name, architecture, parameters, layers } = model.manifest.model;
+    const { context, model: { name, architecture, parameters, layers } } = model.manifest;
     return Promise.resolve({
       ...stats,
+      ...model.stats(),
       model: { name, architecture, parameters, layers },
       chat: template !== null,
-      tier: model.tier.name,
       replaced: this.replaced,
-      context: model.window,
-      memory: memoryOf(model.manifest),
-      dispatches_per_token: model.programs.decode[0].steps.length,
+      context: context.window,
       last: this.last,
     });
   }
 
   /** @returns {Promise<Profile>} */
   profile() {
-    return this.turns.run(async () => {
-      const { profileDecode } = await import('./profile.js');
-      return await profileDecode(this.running.model);
-    });
+    return this.turns.run(async () => await this.running.model.profile());
   }
 
   unload() {

@@ -1,6 +1,7 @@
 /**
  * The state buffer: names ↔ bytes, as the manifest lays them out.
  *
+ * @import { Settings } from './executor.d.ts'
  * @import { Field } from './manifest.d.ts'
  */
 
@@ -40,4 +41,17 @@ export function stateSize(fields) {
 export function readField(fields, view, name) {
   const field = fields.find((each) => each.name === name);
   return field === undefined ? 0 : view.getUint32(field.offset, true);
+}
+
+/**
+ * @param {NonNullable<Settings['counted']>} counted
+ * @param {number} vocabulary
+ * @returns {Uint32Array<ArrayBuffer>} how often each token was drawn; the top bit says that it occurs
+ *   in the prompt
+ */
+export function countsOf({ prompt, output }, vocabulary) {
+  const counts = new Uint32Array(vocabulary);
+  for (const id of prompt) counts[id] = 2 ** 31;
+  for (const id of output) counts[id] += 1;
+  return counts;
 }

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import pytest
 from mdst.bundle.manifest import File, Manifest, parse_manifest
 from mdst.bundle.reader import KERNEL_MARK, Bundle
 from mdst.bundle.runtime_files import runtime_files
-from mdst.cli.serve import make_server
+from mdst.cli.serve import ISOLATION, make_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -87,15 +88,18 @@ PageAt = Callable[..., AbstractContextManager["Page"]]
 @pytest.fixture(scope="session")
 def page_at(chromium: Browser) -> PageAt:
     """`with page_at(url, before=…)`: a page of its own beside the bundle at `url`, with the
-    functions of pages/harness.js. The script `before` runs in it first."""
-
-    def answer(route: Route) -> None:
-        name = route.request.url.split("/")[-1]
-        source = route.request.url.partition("/sources/")[2]  # modules as they are in the checkout
-        route.fulfill(path=SOURCES / source if source else PAGES / name)
+    functions of pages/harness.js. The script `before` runs in it first. The page is `isolated` as
+    mdst-serve isolates it."""
 
     @contextmanager
-    def opened(url: str, before: str = "") -> Iterator[Page]:
+    def opened(url: str, before: str = "", *, isolated: bool = True) -> Iterator[Page]:
+        def answer(route: Route) -> None:
+            name = route.request.url.split("/")[-1]
+            source = route.request.url.partition("/sources/")[2]  # as they are in the checkout
+            path = SOURCES / source if source else PAGES / name
+            headers = {"Content-Type": guess_type(name)[0] or "", **(ISOLATION if isolated else {})}
+            route.fulfill(path=path, headers=headers)
+
         context = chromium.new_context()
         try:
             context.route(re.compile("/(blank.html|harness.js|sources/.*)$"), answer)
@@ -115,7 +119,7 @@ def page_at(chromium: Browser) -> PageAt:
 def open_page(page_at: PageAt) -> Iterator[Callable[..., Page]]:
     """As `page_at`; closed after the test."""
     with ExitStack() as stack:
-        yield lambda url, before="": stack.enter_context(page_at(url, before))
+        yield lambda url, before="", **how: stack.enter_context(page_at(url, before, **how))
 
 
 @pytest.fixture(scope="session")

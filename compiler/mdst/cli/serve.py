@@ -41,7 +41,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _PIECE = 1 << 20
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
-_ISOLATION = {
+ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "X-Content-Type-Options": "nosniff",
@@ -100,7 +100,7 @@ def make_server(
     if not out.is_dir():
         raise CannotReadError("SERVE001", f"{printable(str(out), limit=400)} is not a folder")
     root = out.resolve()
-    headers = dict(_ISOLATION)
+    headers = dict(ISOLATION)
     if csp:
         headers["Content-Security-Policy"] = policy(_weights_url(root))
     site = Site(root, f"/{base.strip('/')}/" if base.strip("/") else "/", headers)

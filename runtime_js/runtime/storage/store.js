@@ -141,8 +141,8 @@ export class Store {
 }
 
 /** @param {Manifest} manifest @returns {string[]} hashes of all its files */
-export function hashesOf({ files, weights }) {
-  return [...files, ...weights.flatMap((set) => set.shards)].map((file) => file.sha256);
+export function hashesOf({ files, wasm, weights }) {
+  return [...files, ...wasm, ...weights.flatMap((set) => set.shards)].map((file) => file.sha256);
 }
 
 /**

@@ -1,0 +1,68 @@
+/**
+ * Which device runs a bundle: the GPU where there is one that can, else the CPU.
+ *
+ * @import { Manifest } from './manifest.d.ts'
+ * @import { Problem, Stats } from '../mdst.d.ts'
+ * @import { Wanted } from './load.js'
+ * @import { Cpu } from './wasm/modules.js'
+ */
+
+import { findAdapter, findProblems, unsupported } from './check.js';
+import { MdstError } from './errors.js';
+import { findModule } from './wasm/modules.js';
+
+/**
+ * `adapter`: of a GPU that can run the bundle; `cpu`: how the CPU would, where it may; `refused`:
+ * better devices, and why they cannot. One of the two is there.
+ *
+ * @typedef {{ adapter: GPUAdapter | null, cpu: Cpu | null, refused: Stats['refused'] }} Choice
+ */
+
+/**
+ * @param {Manifest} manifest
+ * @param {Pick<Wanted, 'device' | 'tier' | 'threads' | 'worker' | 'gpuInPage' | 'asked'>} wanted
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{ choice: Choice | null, gpu: GPUAdapter | null, problems: Problem[] }>} `gpu`:
+ *   also when it cannot run the bundle; there are problems when there is no choice
+ * @throws {MdstError} 'invalid_request' when no tier has the wanted name
+ */
+export async function findDevice(manifest, wanted, signal) {
+  const { device, tier, asked } = wanted;
+  const tiers = device === 'wasm' ? [] : manifest.tiers.map(({ name }) => name);
+  const modules = device === 'webgpu' ? [] : manifest.wasm.map(({ name }) => name);
+  const names = [...new Set([...tiers, ...modules])];
+  if (tier !== undefined && !names.includes(tier)) {
+    const message = `there is no tier ${JSON.stringify(tier)} (there are: ${names.join(', ')})`;
+    throw new MdstError('invalid_request', message);
+  }
+  const onGpu = device !== 'wasm' && (tier === undefined || tiers.includes(tier));
+  const onlyInPage = onGpu && wanted.gpuInPage && !navigator.gpu; // the page will try it there
+  const onCpu = !onlyInPage && device !== 'webgpu' &&
+    (tier === undefined || modules.includes(tier));
+  const adapter = onGpu ? await findAdapter(signal, asked) : null;
+  const problems = onGpu ? findProblems(manifest, adapter, tier) : [];
+  const found = onCpu ? findModule(manifest, wanted) : { cpu: null, problem: null };
+  const usable = onGpu && problems.length === 0 ? adapter : null;
+  if (usable === null && found.cpu === null) {
+    if (found.problem !== null) problems.push(found.problem);
+    return { choice: null, gpu: adapter, problems };
+  }
+  const refused = problems.map(({ message }) => ({ tier: 'webgpu', reason: message }));
+  const choice = { adapter: usable, cpu: found.cpu, refused };
+  return { choice, gpu: adapter, problems: [] };
+}
+
+/**
+ * As `findDevice`.
+ *
+ * @param {Manifest} manifest
+ * @param {Parameters<typeof findDevice>[1]} wanted
+ * @param {AbortSignal} signal
+ * @returns {Promise<Choice>}
+ * @throws {MdstError} 'unsupported_device' when there is none
+ */
+export async function chooseDevice(manifest, wanted, signal) {
+  const { choice, problems } = await findDevice(manifest, wanted, signal);
+  if (choice === null) throw unsupported(problems);
+  return choice;
+}
