@@ -96,8 +96,10 @@ def opened(
 
 def refusal(page: Page) -> dict[str, Any]:
     """How `load` fails, which must be what `canRun` foretells."""
-    ability = page.evaluate("ability()")
-    failure: dict[str, Any] = page.evaluate("failure(() => start({ worker: false }))")
+    ability = page.evaluate("ability({ device: 'webgpu' })")
+    failure: dict[str, Any] = page.evaluate(
+        "failure(() => start({ worker: false, device: 'webgpu' }))"
+    )
     assert failure["ours"]
     assert failure["code"] == "unsupported_device"
     assert ability["ok"] is False
@@ -243,7 +245,7 @@ def test_a_device_that_computes_nothing_is_refused(
     open_page: Callable[..., Page],
 ) -> None:
     page = open_page(serve(hollow(bundle, answers=True)))
-    failure = page.evaluate("failure(() => start())")
+    failure = page.evaluate("failure(() => start({ device: 'webgpu' }))")
     assert failure["code"] == "unsupported_device"
     assert [problem["what"] for problem in failure["problems"]] == ["tier subgroups", "tier base"]
     assert failure["message"].count("wrong answer") == 2
@@ -270,7 +272,7 @@ def test_one_number_of_one_answer(
     page = open_page(serve(out))
     exchange(page, out, {wgsl: texts.encode(), "answers.json": answers.encode()})
     if change:
-        failure = page.evaluate("failure(() => start({ tier: 'base' }))")
+        failure = page.evaluate("failure(() => start({ tier: 'base', device: 'webgpu' }))")
         assert failure["code"] == "unsupported_device"
         assert f"kernel {kernel.name} gives a wrong answer" in failure["message"]
     else:

@@ -60,7 +60,7 @@ def page(
     """An engine in the page itself, where its devices are within reach."""
     bundle = compiled(tiny_model(), kv="f32", context=64, chunk=8)
     with page_at(serve(bundle.path), DEVICES) as page:
-        page.evaluate("start({ worker: false })")
+        page.evaluate("start({ worker: false, device: 'webgpu' })")
         yield page
 
 
