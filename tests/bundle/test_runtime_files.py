@@ -25,11 +25,19 @@ MAX_WASM = 12_000
 """Of the largest module; `tests/codegen/wasm/` holds real ones to it."""
 PAGE = {"page/chat/chat.js": 18_000, "page/story.js": 10_000}
 """What a page's own scripts may weigh, by the one that makes it that page."""
+DEVICES = {
+    "webgpu": ["runtime/gpu.js"],
+    "wasm": ["runtime/wasm/open.js", "runtime/wasm/member.js"],
+}
 TEMPLATE = "runtime/template/chat_template.js"
 GRAMMAR = "runtime/grammar/grammar.js"
 ON_DEMAND = {
     GRAMMAR: 13_500,
     TEMPLATE: 15_500,
+    "runtime/gpu.js": 9_500,
+    "runtime/wasm/open.js": 3_500,
+    "runtime/wasm/member.js": 300,
+    "runtime/wasm/profile.js": 700,
     "runtime/profile.js": 2_000,
     "runtime/text/sentencepiece.js": 1_000,
     "runtime/text/rare/longest.js": 500,
@@ -90,21 +98,21 @@ def _fetched(files: dict[str, bytes], *entries: str) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("page", PAGE)
-def test_what_a_page_fetches_is_small(page: str) -> None:
+def test_what_a_page_fetches_is_small(page: str, device: str) -> None:
     pytest.importorskip("esbuild_py", reason="modules are larger where there is no esbuild-py")
     pytest.importorskip("minify_html", reason="modules are larger where there is no minify-html")
     files = runtime_files()
     template = [TEMPLATE] if page == "page/chat/chat.js" else []
-    fetched = _fetched(files, "page.js", page, "mdst.js", *template)
+    fetched = _fetched(files, "page.js", page, "mdst.js", *template, *DEVICES[device])
     sizes = {name: len(gzip.compress(files[name], 9)) for name in sorted(fetched)}
     of_page = [name for name in sizes if name.startswith("page")]
     assert len(of_page) == 2
     assert sum(sizes.pop(name) for name in of_page) <= PAGE[page]
     assert {"mdst.js", "runtime/service.js", "runtime/worker.js"} <= set(sizes)
-    assert sum(sizes.values()) + MAX_WASM <= MAX_GZIPPED
-    # Constrained decoding too, on a GPU.
-    assert sum(sizes.values()) + len(gzip.compress(files[GRAMMAR], 9)) <= MAX_GZIPPED
+    more = MAX_WASM if device == "wasm" else len(gzip.compress(files[GRAMMAR], 9))
+    assert sum(sizes.values()) + more <= MAX_GZIPPED
 
 
 def test_what_is_loaded_on_demand_is_small() -> None:

@@ -237,7 +237,8 @@ Deno.test('the files of a manifest are the small ones and those of all weights',
   /** @type {any} */
   const manifest = {
     files: shards('ab'),
-    weights: [{ shards: shards('c') }, { shards: shards('de') }],
+    wasm: shards('cd'),
+    weights: [{ shards: shards('e') }, { shards: shards('fg') }],
   };
-  assertEquals(hashesOf(manifest), [...'abcde']);
+  assertEquals(hashesOf(manifest), [...'abcdefg']);
 });
