@@ -9,13 +9,14 @@
 
 import { findAdapter, findProblems, unsupported } from './check.js';
 import { MdstError } from './errors.js';
-import { findModule } from './wasm/modules.js';
 
 /**
- * `adapter`: of a GPU that can run the bundle; `cpu`: how the CPU would, where it may; `refused`:
- * better devices, and why they cannot. One of the two is there.
+ * `adapter`: of a GPU that can run the bundle; `cpu`: how the CPU does where there is none. One of
+ * them is there. `refused`: better devices, and why they cannot; `spare`: whether the CPU may stand
+ * in for the GPU.
  *
- * @typedef {{ adapter: GPUAdapter | null, cpu: Cpu | null, refused: Stats['refused'] }} Choice
+ * @typedef {{ adapter: GPUAdapter | null, cpu: Cpu | null, refused: Stats['refused'],
+ *   spare: boolean }} Choice
  */
 
 /**
@@ -41,15 +42,31 @@ export async function findDevice(manifest, wanted, signal) {
     (tier === undefined || modules.includes(tier));
   const adapter = onGpu ? await findAdapter(signal, asked) : null;
   const problems = onGpu ? findProblems(manifest, adapter, tier) : [];
-  const found = onCpu ? findModule(manifest, wanted) : { cpu: null, problem: null };
-  const usable = onGpu && problems.length === 0 ? adapter : null;
-  if (usable === null && found.cpu === null) {
-    if (found.problem !== null) problems.push(found.problem);
-    return { choice: null, gpu: adapter, problems };
+  if (adapter !== null && problems.length === 0) {
+    const choice = { adapter, cpu: null, refused: [], spare: onCpu };
+    return { choice, gpu: adapter, problems };
   }
+  const { cpu, problem } = onCpu ? await findCpu(manifest, wanted) : { cpu: null, problem: null };
+  if (problem !== null) problems.push(problem);
+  if (cpu === null) return { choice: null, gpu: adapter, problems };
   const refused = problems.map(({ message }) => ({ tier: 'webgpu', reason: message }));
-  const choice = { adapter: usable, cpu: found.cpu, refused };
-  return { choice, gpu: adapter, problems: [] };
+  return {
+    choice: { adapter: null, cpu, refused, spare: false },
+    gpu: adapter,
+    problems: [],
+  };
+}
+
+/**
+ * How the CPU runs a bundle, or why it cannot.
+ *
+ * @param {Manifest} manifest
+ * @param {Pick<Wanted, 'tier' | 'threads' | 'worker'>} wanted
+ * @returns {Promise<{ cpu: Cpu | null, problem: Problem | null }>}
+ */
+export async function findCpu(manifest, wanted) {
+  const { findModule } = await import('./wasm/modules.js');
+  return findModule(manifest, wanted);
 }
 
 /**

@@ -7,10 +7,11 @@
  * @import { AdapterInfo, DeviceName, Progress, Stats } from '../mdst.d.ts'
  * @import { ChatTemplates } from './template/chat_template.js'
  * @import { Tokenizer } from './text/tokenizer.js'
+ * @import { Cpu } from './wasm/modules.js'
  */
 
 import { Files, readManifest, wasReplaced } from './bundle.js';
-import { chooseDevice } from './devices.js';
+import { chooseDevice, findCpu } from './devices.js';
 import { MdstError, throwIfAborted } from './errors.js';
 import { Meter } from './meter.js';
 import { failureOf, quiet } from './promises.js';
@@ -120,7 +121,7 @@ async function loadSteps(wanted, store, signal, meter, opened) {
   const { shards, failed } = fetchShards(manifest, base, source, onBytes);
   const work = async () => {
     const site = { manifest, files, meter, signal, opened, shards };
-    const { model, adapter, refused } = await open(site, choice, wanted.tier);
+    const { model, adapter, refused } = await open(site, choice, wanted);
     const [vocabulary, template] = await texts;
     const tokenizer = await openTokenizer(vocabulary.buffer);
     throwIfAborted(signal);
@@ -136,22 +137,25 @@ async function loadSteps(wanted, store, signal, meter, opened) {
 /**
  * @param {Site} site
  * @param {Choice} choice
- * @param {string} [tier]
+ * @param {Wanted} wanted
  * @returns {Promise<{ model: Running, adapter: AdapterInfo | null, refused: Stats['refused'] }>}
  */
-async function open(site, { adapter, cpu, refused }, tier) {
-  const reasons = [...refused];
-  if (adapter !== null) {
+async function open(site, choice, wanted) {
+  let { cpu } = choice;
+  const refused = [...choice.refused];
+  if (choice.adapter !== null) {
     try {
       const { openGpu } = await import('./gpu.js');
-      return await openGpu(site, adapter, tier);
+      return await openGpu(site, choice.adapter, wanted.tier);
     } catch (error) {
       const { code, message } = /** @type {MdstError} */ (error);
-      if (cpu === null || !OF_THE_GPU.includes(code) || site.meter.files > 0) throw error;
-      reasons.push({ tier: 'webgpu', reason: message });
+      const instead = choice.spare && OF_THE_GPU.includes(code) && site.meter.files === 0;
+      if (instead) ({ cpu } = await findCpu(site.manifest, wanted));
+      if (cpu === null) throw error;
+      refused.push({ tier: 'webgpu', reason: message });
     }
   }
   const { openCpu } = await import('./wasm/open.js');
-  const model = await openCpu(site, /** @type {NonNullable<typeof cpu>} */ (cpu));
-  return { model, adapter: null, refused: reasons };
+  const model = await openCpu(site, /** @type {Cpu} */ (cpu));
+  return { model, adapter: null, refused };
 }

@@ -27,14 +27,16 @@ PAGE = {"page/chat/chat.js": 18_000, "page/story.js": 10_000}
 """What a page's own scripts may weigh, by the one that makes it that page."""
 DEVICES = {
     "webgpu": ["runtime/gpu.js"],
-    "wasm": ["runtime/wasm/open.js", "runtime/wasm/member.js"],
+    "wasm": ["runtime/wasm/modules.js", "runtime/wasm/open.js", "runtime/wasm/member.js"],
 }
 TEMPLATE = "runtime/template/chat_template.js"
 GRAMMAR = "runtime/grammar/grammar.js"
 ON_DEMAND = {
     GRAMMAR: 13_500,
     TEMPLATE: 15_500,
-    "runtime/gpu.js": 9_500,
+    "runtime/cache.js": 1_000,
+    "runtime/gpu.js": 7_500,
+    "runtime/wasm/modules.js": 1_200,
     "runtime/wasm/open.js": 3_500,
     "runtime/wasm/member.js": 300,
     "runtime/wasm/profile.js": 700,
