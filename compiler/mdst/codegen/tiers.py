@@ -44,3 +44,4 @@ NEEDS: Final[Mapping[Tier, Needs]] = {
 
 TIERS: tuple[Tier, ...] = tuple(NEEDS)
 FLOAT_TIERS: tuple[Tier, ...] = tuple(t for t in TIERS if NEEDS[t].arithmetic == "float")
+INT8_TIERS: tuple[Tier, ...] = tuple(t for t in TIERS if NEEDS[t].arithmetic == "int8")
