@@ -43,13 +43,13 @@ def run(
     records: Words,
     residual: npt.NDArray[np.float32] | None = None,
     gamma: npt.NDArray[np.float32] | None = None,
-    **state: int,
+    state: Mapping[str, int] | None = None,
 ) -> tuple[npt.NDArray[np.float32], Words]:
     """(out [N], words of the records that are left); what lies behind out must be as before."""
     blocks = params.emit.blocks if params.emit else 0
     out = np.full(params.outputs + 8, GUARD, np.float32)
     data: Mapping[str, npt.NDArray[Any] | None] = {
-        "state": state_words(**{"n_tokens": 1, **state}).data(),
+        "state": state_words(**{"n_tokens": 1, **(state or {})}).data(),
         "w": weights,
         "x": records,
         "residual": residual,
@@ -226,7 +226,8 @@ def test_nothing_is_written_when_there_is_nothing_to_do(
     parts = lay_out(("Q8_0", 32, 32))
     weights, _ = fill_all(parts)
     params = MatVecInt8.plan(parts, emit=Emit(1))
-    got, record = run(device, params, weights, quantise(np.ones((1, 32), np.float32)), **state)
+    records = quantise(np.ones((1, 32), np.float32))
+    got, record = run(device, params, weights, records, state=state)
     assert (got == GUARD).all()
     assert (record == 0xABCD).all()
 

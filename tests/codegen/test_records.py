@@ -1,7 +1,7 @@
 """Kernels that leave records beside what they make, or instead of it, against numpy's records.
 
-The device's values are off by some last bits, so a code may come out one step off where the value is
-half way; scales and sums say how far codes may be from what they stand for.
+The device's values are off by some last bits, so that a code may come out one step off where the
+value is half way; it must not do so often.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Words = npt.NDArray[np.uint32]
 
 
 def check_records(found: Words, x: Floats, gamma: Floats | None, *, squares: bool = True) -> None:
-    """found [T, 3 · W / 8] are the records of x [T, W] (⊙ γ); `squares`: with those of x, else 0."""
+    """found [T, 3 · W / 8] are the records of x [T, W] (⊙ γ); `squares`: with x's, else 0."""
     expected = quantise(x, gamma)
     blocks = (len(x), x.shape[1] // 32)
     mine, theirs = (

@@ -1,4 +1,4 @@
-"""The rope_attention kernel against numpy: its output and every row of the cache, written or not."""
+"""The rope_attention kernel against numpy: its output, and every row of the cache."""
 
 from __future__ import annotations
 
