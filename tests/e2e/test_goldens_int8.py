@@ -44,7 +44,7 @@ def test_logits_are_near_those_of_llama_cpp(
     path = shared / f"goldens/models/{name}.gguf"
     with np.load(path.with_suffix(".golden.npz")) as golden:
         prompt, logits = golden["prompt"].tolist(), golden["logits"]
-    bundle = compiled(path, kv="f32")
+    bundle = compiled(path, kv="f32", chunk=64)
     host = host_of(bundle, tier)
 
     host.start(Request())
