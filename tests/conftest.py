@@ -16,7 +16,9 @@ from gguf.gguf_reader import GGUFReader
 from gguf.gguf_writer import GGUFWriter
 from gguf.quants import dequantize, quantize
 
+from mdst.bundle import page
 from mdst.bundle.reader import Bundle
+from mdst.bundle.runtime_files import runtime_files
 from mdst.codegen.tiers import FLOAT_TIERS, TIERS, Tier
 from mdst.compile import compile_model
 from mdst.errors import UnsupportedError
@@ -39,6 +41,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write what the tests find to tests/golden"
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scripts_once() -> Iterator[None]:
+    """The scripts of all bundles are made once: they do not depend on the model, and are a third of
+    the work of compiling a tiny one."""
+    once = cache(runtime_files)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "runtime_files", lambda _: dict(once()))
+        yield
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,11 +70,11 @@ def check_contract(done: Any, folder: Path, before: set[str]) -> None:
 def test_every_mutation(invoke: Invoke, tmp_path: Path, name: str) -> None:
     content, expected, _ = MUTATIONS[name]
     (tmp_path / "x.gguf").write_bytes(content)
-    start = time.monotonic()
+    start = sum(os.times()[:4])  # of processors, in children too: others may keep them busy
     done = invoke(
         command, "mdst-compile", tmp_path / "x.gguf", tmp_path / "out", "-q", "--validate", "none"
     )
-    assert time.monotonic() - start < SECONDS
+    assert sum(os.times()[:4]) - start < SECONDS
     check_contract(done, tmp_path, {"x.gguf"})
     assert not PWNED.exists()
     assert done.code in CODES[expected]

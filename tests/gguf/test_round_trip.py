@@ -104,9 +104,9 @@ def test_large_vocabulary_and_many_records_read_quickly(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    start = time.monotonic()
+    start = time.process_time()
     with read_gguf(path) as file:
-        taken = time.monotonic() - start
+        taken = time.process_time() - start
         assert file.metadata["tokens"].value == tokens
         assert file.metadata["merges"].value == merges
         assert len(file.tensors) == 5000

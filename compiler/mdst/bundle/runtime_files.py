@@ -71,10 +71,12 @@ def _transform(report: Reporter) -> Callable[[str, str], str] | None:
 
     def strip(name: str, text: str) -> str:
         """`text` printed anew without comments; '' is the transform's word for a syntax error."""
-        result: str = transform(_COMMENT.sub("", transform(text)))
-        if not result:
+        once: str = transform(text)
+        if not once:
             raise InternalError("RUNTIME001", f"{name} is not valid JavaScript")
-        return result
+        bare = _COMMENT.sub("", once)
+        again: str = once if bare == once else transform(bare)
+        return again
 
     return strip
 

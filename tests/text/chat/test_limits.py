@@ -107,10 +107,10 @@ BOMBS = {
 @pytest.mark.parametrize("name", [name for name in BOMBS if name != "deep lists"])
 def test_bombs_are_refused(name: str) -> None:
     tree = parse_template(BOMBS[name], KEY)
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(UnsupportedError, match=f"'{KEY}': on a short conversation, it "):
         try_template(tree, KEY)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     with pytest.raises(BudgetError):
         render_tree(tree, {"messages": []}, budget=Budget(steps=2_000_000))
 
