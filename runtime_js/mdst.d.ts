@@ -66,14 +66,14 @@ export interface Ability {
   ok: boolean;
   /** What would run the model; null when nothing can. */
   device: DeviceName | null;
-  /** The kernels or the module that would be used. */
+  /** The module that would be used, or the best kernels in the compiler's order. */
   tier: string | null;
   /** Of the CPU; 0 for a GPU. */
   threads: number;
   /** Why it will be slower than it could be, for the user. */
   notice: string | null;
   /** Better devices, and why they cannot run it. */
-  refused: { tier: string; reason: string }[];
+  refused: Refusal[];
   adapter: AdapterInfo | null;
   problems: Problem[];
   /** What an empty cache needs, and the bytes of it that the browser kept from an earlier load. */
@@ -113,7 +113,7 @@ export interface BundleOptions {
   base?: string | URL;
   /** Default: the GPU, or where there is none that can run the model, the CPU. */
   device?: 'auto' | DeviceName;
-  /** Kernels or module to use, such as `base`; default: the best that the device can run. */
+  /** Kernels or module to use, such as `base`; default: those that are fastest on this device. */
   tier?: string;
   /** Of the CPU; default: as many as it has cores. One where the page is not cross-origin isolated. */
   threads?: number;
@@ -127,6 +127,12 @@ export interface LoadOptions extends BundleOptions {
    * `persist` also asks the browser not to clear them away when space gets short; some ask the user.
    */
   cache?: boolean | 'persist';
+  /**
+   * Kernels that the device can run are timed in the first load, for less than a second, and the
+   * fastest are kept for it (default; not where a CPU plays the GPU). `false`: the first that are
+   * right, in the compiler's order; `again`: timed whatever is known, on CPUs too.
+   */
+  profile?: boolean | 'again';
   /** When the context is full: `slide` drops the oldest tokens but the first `sinks`. */
   on_full?: 'slide' | 'stop';
   sinks?: number;
@@ -340,6 +346,39 @@ export interface ChatCompletions {
   create(request: ChatRequest & { stream?: false | null }): Promise<ChatCompletion>;
 }
 
+/** A tier that does not compile here or computes wrongly, or only one of its programs. */
+export interface Refusal {
+  tier: string;
+  /** null: the whole tier. */
+  program: string | null;
+  reason: string;
+}
+
+export interface Tuning {
+  /**
+   * `measured` now, or `kept` from a load in which it was; else in the compiler's `order`, or `asked`
+   * for by name.
+   */
+  source: 'measured' | 'kept' | 'order' | 'asked';
+  tier: string;
+  /** Its programs for a token, the first for the beginnings of texts. */
+  programs: string[];
+  /** Of what was timed, with `position` tokens before. */
+  times: ProgramTime[];
+  position: number;
+  /** That the timing took. */
+  milliseconds: number;
+  /** Why nothing was timed although it should have been. */
+  problem: string | null;
+}
+
+/** Time of a token. */
+export interface ProgramTime {
+  tier: string;
+  program: string;
+  microseconds: number;
+}
+
 export interface Stats {
   model: { name: string; architecture: string; parameters: number; layers: number };
   /** Whether the model has a chat template. */
@@ -350,8 +389,10 @@ export interface Stats {
   threads: number;
   /** Why it is slower than it could be, for the user. */
   notice: string | null;
-  /** Better tiers that fail on this device, or `webgpu` for all of them, and why. */
-  refused: { tier: string; reason: string }[];
+  /** Tiers that fail on this device, or `webgpu` for all of them, and why. */
+  refused: Refusal[];
+  /** How the kernels were chosen; null for a CPU. */
+  tuning: Tuning | null;
   /** The GPU, if it is one. */
   adapter: AdapterInfo | null;
   worker: boolean;
@@ -365,6 +406,8 @@ export interface Stats {
     check_seconds: number;
     kernels_seconds: number;
     weights_seconds: number;
+    /** Of finding out which kernels are fastest. */
+    timing_seconds: number;
     total_seconds: number;
     /** Of weights. */
     bytes: number;

@@ -14,6 +14,7 @@ import { Caller } from './runtime/rpc.js';
 import { downloadOf } from './runtime/shards.js';
 import { Folder } from './runtime/storage/folder.js';
 import { Store } from './runtime/storage/store.js';
+import { forgetAll } from './runtime/tuning/kept.js';
 
 export { MdstError };
 
@@ -87,6 +88,7 @@ async function loadOnce({ base, worker = true, signal, onProgress, ...options })
 
 /** @returns {Promise<void>} */
 export async function clearCache() {
+  await forgetAll();
   await Folder.removeAll();
 }
 

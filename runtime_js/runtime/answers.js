@@ -26,25 +26,23 @@ import { randomWords } from './philox.js';
  */
 
 /**
- * Runs the cases of all `kernels`, one after another: buffers have the sizes of the real model.
+ * Runs a kernel's cases, one after another: buffers have the sizes of the real model.
  *
  * @param {Device} device
- * @param {Kernel[]} kernels
+ * @param {Kernel} kernel
  * @param {Record<string, Case[]>} answers
  * @param {AbortSignal} signal
  * @throws {MdstError} 'unsupported_device' for the first wrong answer
  */
-export async function checkAnswers(device, kernels, answers, signal) {
-  for (const kernel of kernels) {
-    for (const each of answers[kernel.name] ?? []) {
-      if (signal.aborted) return;
-      const wrong = await checkCase(device, kernel, each);
-      if (wrong === null) continue;
-      throw new MdstError(
-        'unsupported_device',
-        `kernel ${kernel.name} gives a wrong answer on this device: ${wrong}`,
-      );
-    }
+export async function checkKernel(device, kernel, answers, signal) {
+  for (const each of answers[kernel.name] ?? []) {
+    if (signal.aborted) return;
+    const wrong = await checkCase(device, kernel, each);
+    if (wrong === null) continue;
+    throw new MdstError(
+      'unsupported_device',
+      `kernel ${kernel.name} gives a wrong answer on this device: ${wrong}`,
+    );
   }
 }
 

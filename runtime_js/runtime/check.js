@@ -54,8 +54,8 @@ export async function findAdapter(signal, asked = 0) {
   }
 }
 
-/** @param {GPUAdapter} adapter */
-function isFallback(adapter) {
+/** @param {GPUAdapter} adapter @returns {boolean} whether it is a CPU that plays a GPU */
+export function isFallback(adapter) {
   const { isFallbackAdapter, architecture } = adapter.info;
   return isFallbackAdapter === true || architecture === 'swiftshader';
 }
@@ -68,13 +68,17 @@ export function describe(adapter) {
 
 /**
  * @param {Manifest} manifest
- * @param {Tier} [tier]
- * @returns {Record<string, number>} the device limits that a bundle, or one tier of it, needs;
+ * @param {Tier[]} [tiers]
+ * @returns {Record<string, number>} the device limits that a bundle, or these tiers of it, need;
  *   WebGPU gives no device less than its defaults, whatever is asked for
  */
-export function neededLimits(manifest, tier) {
-  const more = tier?.limits.map(({ name, least }) => [name, least]) ?? [];
-  return { ...LEAST, ...manifest.limits, ...Object.fromEntries(more) };
+export function neededLimits(manifest, tiers = []) {
+  /** @type {Record<string, number>} */
+  const needed = { ...LEAST, ...manifest.limits };
+  for (const { name, least } of tiers.flatMap(({ limits }) => limits)) {
+    needed[name] = Math.max(needed[name] ?? 0, least);
+  }
+  return needed;
 }
 
 /**

@@ -40,20 +40,22 @@ export class Device {
   }
 
   /**
-   * A device with the features of `tier` and exactly the limits that the bundle needs; with the
-   * GPU's clock where there is one, for profiles.
+   * A device with the features of all `tiers` and exactly the limits that the bundle needs; with the
+   * GPU's clock where there is one, for timing.
    *
    * @param {GPUAdapter} adapter
    * @param {Manifest} manifest
-   * @param {Tier} tier
+   * @param {Tier[]} tiers
    */
-  static async open(adapter, manifest, tier) {
+  static async open(adapter, manifest, tiers) {
     try {
       const clock = adapter.features.has(CLOCK) ? [CLOCK] : [];
       const device = await adapter.requestDevice({
         label: 'mdst',
-        requiredFeatures: /** @type {GPUFeatureName[]} */ ([...tier.features, ...clock]),
-        requiredLimits: neededLimits(manifest, tier),
+        requiredFeatures: /** @type {GPUFeatureName[]} */ (
+          [...new Set([...tiers.flatMap(({ features }) => features), ...clock])]
+        ),
+        requiredLimits: neededLimits(manifest, tiers),
       });
       return new Device(device);
     } catch (error) {

@@ -49,7 +49,9 @@ export async function findDevice(manifest, wanted, signal) {
   const { cpu, problem } = onCpu ? await findCpu(manifest, wanted) : { cpu: null, problem: null };
   if (problem !== null) problems.push(problem);
   if (cpu === null) return { choice: null, gpu: adapter, problems };
-  const refused = problems.map(({ message }) => ({ tier: 'webgpu', reason: message }));
+  const refused = problems.map(({ message }) => (
+    { tier: 'webgpu', program: null, reason: message }
+  ));
   return {
     choice: { adapter: null, cpu, refused, spare: false },
     gpu: adapter,

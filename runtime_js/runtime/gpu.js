@@ -1,78 +1,138 @@
 /**
- * A model on the GPU: the best tier that gives right answers there, its kernels, and the weights.
+ * A model on the GPU: the tier that is fastest there of those that give right answers, and the
+ * weights.
  *
- * @import { Tier } from './manifest.d.ts'
- * @import { AdapterInfo, Stats } from '../mdst.d.ts'
- * @import { Site } from './load.js'
- * @import { Kernel } from './pipelines.js'
+ * @import { AdapterInfo, Refusal, Tuning } from '../mdst.d.ts'
+ * @import { Case } from './answers.js'
+ * @import { Site, Wanted } from './load.js'
+ * @import { Plan } from './tuning/plan.js'
  */
 
-import { checkAnswers } from './answers.js';
-import { describe, findAdapter, unsupported, usableTiers } from './check.js';
+import { describe, findAdapter, unsupported } from './check.js';
 import { Device } from './device.js';
-import { MdstError, throwIfAborted } from './errors.js';
+import { throwIfAborted } from './errors.js';
 import { Model } from './model.js';
-import { compileKernels } from './pipelines.js';
-import { bindPrograms } from './programs.js';
+import { Candidate, isRefusal } from './prepare.js';
+import { binderOf, bindPrograms } from './programs.js';
 import { quiet } from './promises.js';
 import { shardsOf } from './shards.js';
+import { makePlan } from './tuning/plan.js';
 
-/** @typedef {{ device: Device, tier: Tier, kernels: Kernel[], refused: Stats['refused'] }} Ready */
+/**
+ * @typedef {{ candidate: Candidate, rivals: Promise<Candidate>[], answers: Record<string, Case[]>,
+ *   refused: Refusal[] }} Ready
+ */
 
 /**
  * @param {Site} site
  * @param {GPUAdapter} adapter
- * @param {string | undefined} tier name of the one that is wanted
- * @returns {Promise<{ model: Model, adapter: AdapterInfo, refused: Stats['refused'] }>}
+ * @param {Wanted} wanted
+ * @returns {Promise<{ model: Model, adapter: AdapterInfo, tuning: Tuning, refused: Refusal[] }>}
  */
-export async function openGpu(site, adapter, tier) {
-  const { manifest, meter } = site;
-  const { device, refused, ...ready } = await prepare(site, adapter, tier);
+export async function openGpu(site, adapter, wanted) {
+  const { manifest, meter, signal } = site;
+  const plan = await makePlan(wanted, manifest, site.text, adapter);
+  const ready = await prepare(site, plan, adapter);
+  const { candidate, candidate: { device, kernels, programs }, refused } = ready;
   meter.begin('weights', shardsOf(manifest).reduce((sum, { size }) => sum + size, 0));
   const buffers = await device.buffers(manifest.buffers);
+  const timing = quiet(timed(plan, ready, signal));
   await upload(device, buffers, site);
-  const programs = bindPrograms(device, manifest, ready.tier, ready.kernels, buffers);
-  const model = new Model(device, manifest, ready.tier, buffers, programs);
-  return { model, adapter: describe(adapter), refused };
+  const bound = bindPrograms(programs, binderOf(device, manifest, kernels, buffers));
+  const model = new Model(device, manifest, candidate.tier, buffers, bound);
+  meter.time();
+  const tuning = await (await timing)(model);
+  return { model, adapter: describe(adapter), tuning, refused };
 }
 
 /**
- * The best tier whose kernels compile and give right answers on this device.
+ * The first tier of a plan whose kernels compile and give right answers on this device.
  *
  * @param {Site} site
+ * @param {Plan} plan
  * @param {GPUAdapter} first
- * @param {string | undefined} wanted name of a tier
  * @returns {Promise<Ready>}
  */
-async function prepare({ files, manifest, signal, meter, opened }, first, wanted) {
-  const answers = quiet(files.json('answers.json'));
-  /** @type {Stats['refused']} */
-  const refused = [];
+async function prepare({ files, manifest, signal, meter, opened }, plan, first) {
+  const reading = quiet(files.json('answers.json'));
+  const refused = [...plan.known?.refused ?? []];
+  /** @type {Refusal[]} */
+  const failed = [];
   /** @type {GPUAdapter | null} */
   let adapter = first;
-  for (const tier of usableTiers(manifest, first, wanted)) {
+  for (const tier of plan.tiers) {
     meter.begin('kernels', tier.kernels.length);
     const texts = quiet(files.kernels(tier));
     adapter ??= await findAdapter(signal); // an adapter gives one device only
     if (adapter === null) break;
-    const device = await Device.open(adapter, manifest, tier);
+    const group = plan.group(tier);
+    const device = await Device.open(adapter, manifest, group);
     opened.close = () => device.close();
     try {
       throwIfAborted(signal);
-      const kernels = await compileKernels(device, tier, await texts, () => meter.advance());
-      await checkAnswers(device, kernels, await answers, signal);
+      const candidate = new Candidate(device, tier, await texts, plan.programs(tier));
+      await candidate.build(candidate.programs, () => meter.advance());
+      const answers = await reading;
+      await candidate.check(answers, signal);
       throwIfAborted(signal);
-      return { device, tier, kernels, refused };
+      const rivals = group.slice(1).map(async (tier) =>
+        new Candidate(device, tier, await files.kernels(tier))
+      );
+      rivals.forEach(quiet);
+      return { candidate, rivals, answers, refused: [...refused, ...failed] };
     } catch (error) {
       device.close();
-      if (!(error instanceof MdstError) || error.code !== 'unsupported_device') throw error;
+      if (!isRefusal(error)) throw error;
       adapter = null;
-      refused.push({ tier: tier.name, reason: error.message });
+      failed.push({ tier: tier.name, program: null, reason: error.message });
     }
   }
-  throw unsupported(refused.map(({ tier, reason }) => (
+  throw unsupported(failed.map(({ tier, reason }) => (
     { what: `tier ${tier}`, needed: 'right answers', found: 'a failure', message: reason }
   )));
+}
+
+/**
+ * Compiles the rivals, while weights arrive.
+ *
+ * @param {Plan} plan
+ * @param {Ready} ready
+ * @param {AbortSignal} signal
+ * @returns {Promise<(model: Model) => Promise<Tuning>>} leaves the fastest kernels in the model
+ */
+async function timed(plan, { candidate, rivals, answers, refused }, signal) {
+  /** @param {string} [problem] */
+  const plain = (problem) => {
+    refused.push(...candidate.refused);
+    return plan.tuning(candidate, problem);
+  };
+  if (!plan.timed || rivals.length === 0 && candidate.decode.length === 1) {
+    return () => Promise.resolve(plain());
+  }
+  /** @param {unknown} error @throws {MdstError} where the device is of no use any more */
+  const withoutTiming = async (error) => {
+    throwIfAborted(signal);
+    if (candidate.device.failure) await plan.giveUp(plan.tuning(candidate));
+    candidate.device.assertUsable();
+    return plain(error instanceof Error ? error.message : String(error));
+  };
+  try {
+    const { buildRivals, tune } = await import('./tuning/tune.js');
+    const others = await buildRivals(rivals, refused);
+    return async (model) => {
+      await plan.begin(plan.tuning(candidate));
+      try {
+        const tuning = await tune(model, [candidate, ...others], answers, refused, signal);
+        await plan.end({ tuning, refused });
+        return tuning;
+      } catch (error) {
+        return await withoutTiming(error);
+      }
+    };
+  } catch (error) {
+    const tuning = await withoutTiming(error);
+    return () => Promise.resolve(tuning);
+  }
 }
 
 /**

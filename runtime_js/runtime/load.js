@@ -4,9 +4,10 @@
  * @import { Choice } from './devices.js'
  * @import { Running } from './executor.d.ts'
  * @import { Manifest } from './manifest.d.ts'
- * @import { AdapterInfo, DeviceName, Progress, Stats } from '../mdst.d.ts'
+ * @import { AdapterInfo, DeviceName, LoadOptions, Progress, Refusal, Stats, Tuning } from '../mdst.d.ts'
  * @import { ChatTemplates } from './template/chat_template.js'
  * @import { Tokenizer } from './text/tokenizer.js'
+ * @import { Found } from './tuning/kept.js'
  * @import { Cpu } from './wasm/modules.js'
  */
 
@@ -31,13 +32,15 @@ const OF_THE_GPU = ['unsupported_device', 'out_of_memory', 'device_lost'];
  * @property {URL} base
  * @property {'auto' | DeviceName} device
  * @property {string} [tier]
+ * @property {LoadOptions['profile']} [profile]
+ * @property {Found} [found] what was chosen in a load before
  * @property {number} [threads] of a CPU
  * @property {boolean} worker whether this is a worker, which may wait for others
  * @property {boolean} [gpuInPage] whether the page has WebGPU, if this worker has not
  * @property {boolean} cache whether files are read from the browser's storage, and kept there
  * @property {number} [asked] milliseconds for which the page knows whether there is an adapter
  *
- * @typedef {Pick<Stats, 'refused' | 'adapter' | 'cache' | 'load'>} LoadStats
+ * @typedef {Pick<Stats, 'refused' | 'tuning' | 'adapter' | 'cache' | 'load'>} LoadStats
  * @typedef {{ model: Running, tokenizer: Tokenizer, template: ChatTemplates | null,
  *   stats: LoadStats }} Loaded
  *
@@ -45,7 +48,7 @@ const OF_THE_GPU = ['unsupported_device', 'out_of_memory', 'device_lost'];
  * @typedef {{ close?: () => void, manifest?: string }} Opened
  *
  * What a device needs to take the model:
- * @typedef {{ manifest: Manifest, files: Files, meter: Meter, signal: AbortSignal, opened: Opened,
+ * @typedef {{ manifest: Manifest, text: string, files: Files, meter: Meter, signal: AbortSignal, opened: Opened,
  *   shards: ReturnType<typeof fetchShards>['shards'] }} Site
  */
 
@@ -120,8 +123,8 @@ async function loadSteps(wanted, store, signal, meter, opened) {
     meter.count(bytes, cached);
   const { shards, failed } = fetchShards(manifest, base, source, onBytes);
   const work = async () => {
-    const site = { manifest, files, meter, signal, opened, shards };
-    const { model, adapter, refused } = await open(site, choice, wanted);
+    const site = { manifest, text, files, meter, signal, opened, shards };
+    const { model, adapter, tuning, refused } = await open(site, choice, wanted);
     const [vocabulary, template] = await texts;
     const tokenizer = await openTokenizer(vocabulary.buffer);
     throwIfAborted(signal);
@@ -129,7 +132,7 @@ async function loadSteps(wanted, store, signal, meter, opened) {
     meter.begin('ready', meter.bytes);
     const load = { ...meter.seconds(), bytes: meter.bytes, cached_bytes: meter.cached };
     const cache = { kept: store.keeps, notice: store.notice, offline, healed: source.healed };
-    return { model, tokenizer, template, stats: { refused, adapter, cache, load } };
+    return { model, tokenizer, template, stats: { refused, tuning, adapter, cache, load } };
   };
   return await Promise.race([quiet(work()), failed, failureOf(texts)]);
 }
@@ -138,7 +141,8 @@ async function loadSteps(wanted, store, signal, meter, opened) {
  * @param {Site} site
  * @param {Choice} choice
  * @param {Wanted} wanted
- * @returns {Promise<{ model: Running, adapter: AdapterInfo | null, refused: Stats['refused'] }>}
+ * @returns {Promise<{ model: Running, adapter: AdapterInfo | null, tuning: Tuning | null,
+ *   refused: Refusal[] }>}
  */
 async function open(site, choice, wanted) {
   let { cpu } = choice;
@@ -146,16 +150,16 @@ async function open(site, choice, wanted) {
   if (choice.adapter !== null) {
     try {
       const { openGpu } = await import('./gpu.js');
-      return await openGpu(site, choice.adapter, wanted.tier);
+      return await openGpu(site, choice.adapter, wanted);
     } catch (error) {
       const { code, message } = /** @type {MdstError} */ (error);
       const instead = choice.spare && OF_THE_GPU.includes(code) && site.meter.files === 0;
       if (instead) ({ cpu } = await findCpu(site.manifest, wanted));
       if (cpu === null) throw error;
-      refused.push({ tier: 'webgpu', reason: message });
+      refused.push({ tier: 'webgpu', program: null, reason: message });
     }
   }
   const { openCpu } = await import('./wasm/open.js');
   const model = await openCpu(site, /** @type {Cpu} */ (cpu));
-  return { model, adapter: null, refused };
+  return { model, adapter: null, tuning: null, refused };
 }

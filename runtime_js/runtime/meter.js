@@ -20,7 +20,7 @@ export class Meter {
     this.cached = 0; // of them
     this.reported = -Infinity;
     this.firstByte = 0; // when it came
-    /** @type {Partial<Record<Progress['phase'], number>>} when each phase began */
+    /** @type {Partial<Record<Progress['phase'] | 'timing', number>>} when each phase began */
     this.times = {};
   }
 
@@ -31,6 +31,11 @@ export class Meter {
     this.loaded = 0;
     this.times[phase] ??= performance.now();
     this.tell(true);
+  }
+
+  /** All weights are on the GPU, where kernels are timed now. */
+  time() {
+    this.times.timing = performance.now();
   }
 
   /** One more kernel is compiled. */
@@ -75,11 +80,12 @@ export class Meter {
 
   /** Seconds of the phases; call it when `ready` began. */
   seconds() {
-    const { check = 0, kernels = 0, weights = 0, ready = 0 } = this.times;
+    const { check = 0, kernels = 0, weights = 0, ready = 0, timing = ready } = this.times;
     return {
       check_seconds: (kernels - check) / 1000,
       kernels_seconds: (weights - kernels) / 1000,
-      weights_seconds: (ready - weights) / 1000,
+      weights_seconds: (timing - weights) / 1000,
+      timing_seconds: (ready - timing) / 1000,
       total_seconds: (ready - this.started) / 1000,
     };
   }

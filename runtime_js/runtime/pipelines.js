@@ -26,24 +26,23 @@ const PRELUDES = new Map([
  * @param {Device} device
  * @param {Tier} tier
  * @param {Map<string, string>} texts kernel names → WGSL
- * @param {() => void} onOne told of every kernel that is ready
- * @returns {Promise<Kernel[]>} in the order of `tier.kernels`
- * @throws {MdstError} 'format' when a kernel is missing, 'unsupported_device' when one is refused
+ * @returns {(number: number) => Promise<Kernel>} compiles one of `tier.kernels`; it throws MdstError
+ *   'format' when that is missing, 'unsupported_device' when it is refused
  */
-export async function compileKernels(device, tier, texts, onOne) {
+export function compilerOf(device, tier, texts) {
   const prelude = tier.features.map((feature) => PRELUDES.get(feature) ?? '').join('');
   /** @type {Map<string, { layout: GPUBindGroupLayout, whole: GPUPipelineLayout }>} */
   const layouts = new Map();
-  return await Promise.all(tier.kernels.map(async ({ name, access }) => {
+  return async (number) => {
+    const { name, access } = tier.kernels[number];
     const text = texts.get(name);
     if (text === undefined) throw new MdstError('format', `${tier.wgsl} has no kernel ${name}`);
     const key = access.join();
     const { layout, whole } = layouts.get(key) ?? makeLayout(device.gpu, access);
     layouts.set(key, { layout, whole });
     const pipeline = await compile(device.gpu, name, prelude + text, whole);
-    onOne();
     return { name, pipeline, layout };
-  }));
+  };
 }
 
 /** @param {GPUDevice} gpu @param {string[]} access */

@@ -8,6 +8,7 @@
  */
 
 import { encode, reaching } from './programs.js';
+import { leaveText } from './tuning/stopwatch.js';
 
 const MAP_READ = 0x1; // GPUBufferUsage
 const COPY_SRC = 0x4;
@@ -32,15 +33,7 @@ export async function profileDecode(model) {
   const { context } = model.manifest;
   // Attention takes as long as the text is that is there.
   const position = Math.min(Math.max(model.cache.ids.length, 1), context.window - 1);
-  model.cache.clear();
-  model.begin({
-    sampling: {},
-    limit: context.max_position,
-    sinks: 0,
-    endIds: [],
-    counted: null,
-    bias: null,
-  });
+  leaveText(model);
   const { reach, steps: dispatches } = reaching(model.programs.decode, position + 1);
   const program = model.tier.programs.find((one) => one.phase === 'decode' && one.reach === reach);
   const steps = dispatches.map((dispatch, i) => (

@@ -1,7 +1,7 @@
 /**
  * Programs of a tier as flat lists of dispatches, bound once.
  *
- * @import { Manifest, Program, Tier } from './manifest.d.ts'
+ * @import { Manifest, Program } from './manifest.d.ts'
  * @import { Device } from './device.js'
  * @import { Kernel } from './pipelines.js'
  */
@@ -13,21 +13,21 @@ import { MdstError } from './errors.js';
  * @typedef {{
  *   prefill: { tokens: number, steps: Dispatch[] }[],
  *   prefillLogits: Dispatch[],
- *   decode: { reach: number, steps: Dispatch[] }[],
+ *   decode: Decode[],
  *   decodeLogits: Dispatch[],
  *   sample: Dispatch[],
  * }} Programs `prefill` by growing number of tokens, `decode` by reach
+ * @typedef {{ name: string, reach: number, steps: Dispatch[] }} Decode
  */
 
 /**
  * @param {Device} device
  * @param {Manifest} manifest
- * @param {Tier} tier
- * @param {Kernel[]} kernels
+ * @param {Kernel[]} kernels by number
  * @param {GPUBuffer[]} buffers
- * @returns {Programs}
+ * @returns {(program: Program) => Dispatch[]}
  */
-export function bindPrograms(device, manifest, tier, kernels, buffers) {
+export function binderOf(device, manifest, kernels, buffers) {
   const views = manifest.views.map(({ buffer, offset, size }) => (
     { buffer: buffers[buffer], offset, size }
   ));
@@ -45,31 +45,47 @@ export function bindPrograms(device, manifest, tier, kernels, buffers) {
     ofLayout.set(key, group);
     return group;
   };
-  /** @param {Program} program */
-  const bind = (program) =>
+  return (program) =>
     program.steps.map((step) => {
       const { pipeline, layout } = kernels[step.kernel];
       return { pipeline, group: groupOf(layout, step.views), grid: step.grid };
     });
+}
+
+/**
+ * @param {Program[]} programs of a tier
+ * @param {(program: Program) => Dispatch[]} bind
+ * @returns {Programs}
+ */
+export function bindPrograms(programs, bind) {
   /** @param {string} phase */
   const one = (phase) => {
-    const program = tier.programs.find((each) => each.phase === phase);
+    const program = programs.find((each) => each.phase === phase);
     if (program === undefined) throw new MdstError('format', `there is no program ${phase}`);
     return bind(program);
   };
   return {
-    prefill: tier.programs
+    prefill: programs
       .filter((program) => program.phase === 'prefill')
       .sort((a, b) => a.tokens - b.tokens)
       .map((program) => ({ tokens: program.tokens, steps: bind(program) })),
     prefillLogits: one('prefill_logits'),
-    decode: tier.programs
-      .filter((program) => program.phase === 'decode')
-      .sort((a, b) => a.reach - b.reach)
-      .map((program) => ({ reach: program.reach, steps: bind(program) })),
+    decode: bindDecode(programs, bind),
     decodeLogits: one('decode_logits'),
     sample: one('sample'),
   };
+}
+
+/**
+ * @param {Program[]} programs
+ * @param {(program: Program) => Dispatch[]} bind
+ * @returns {Decode[]} those for a token, by reach
+ */
+export function bindDecode(programs, bind) {
+  return programs
+    .filter((program) => program.phase === 'decode')
+    .sort((a, b) => a.reach - b.reach)
+    .map((program) => ({ name: program.name, reach: program.reach, steps: bind(program) }));
 }
 
 /**

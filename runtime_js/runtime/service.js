@@ -27,11 +27,14 @@ import { Turns } from './turns.js';
  * @typedef {Record<string, (argument: any, call: Call) => Promise<any>>} Methods
  * @typedef {{ base: string, tier?: string, cache?: boolean | 'persist', asked?: number,
  *   device?: 'auto' | DeviceName, threads?: number, worker: boolean,
- *   gpuInPage?: boolean, on_full?: 'slide' | 'stop', sinks?: number }} LoadArguments
+ *   gpuInPage?: boolean, profile?: boolean | 'again', on_full?: 'slide' | 'stop', sinks?: number }} LoadArguments
  */
 
 /** @type {('auto' | DeviceName)[]} */
 const DEVICES = ['auto', 'webgpu', 'wasm'];
+
+/** @type {(boolean | 'again')[]} */
+const PROFILE = [true, false, 'again'];
 
 const MOST_TRIES = 2; // other devices for one request
 
@@ -60,7 +63,9 @@ export class Service {
     }
     this.onFull = readOption('on_full', on_full, ['slide', 'stop']);
     const keep = readOption('cache', cache, [true, false, 'persist']) !== false;
-    const wanted = { base: new URL(base), device, tier, threads, worker, gpuInPage, cache: keep };
+    const profile = readOption('profile', given.profile, PROFILE);
+    const where = { device, tier, profile, threads, worker, gpuInPage };
+    const wanted = { ...where, base: new URL(base), cache: keep };
     this.wanted = wanted;
     const loaded = await loadModel({ ...wanted, asked }, signal, onPart);
     const { model, tokenizer } = loaded;
@@ -90,11 +95,13 @@ export class Service {
    * @throws the error, where another device does not help or cannot be had
    */
   async replace(error, last) {
-    const { model, constraints } = this.running;
+    const { model, constraints, stats: { tuning, refused } } = this.running;
     if (!(error instanceof MdstError) || error.code !== 'device_lost' || !this.wanted) throw error;
     model.close();
     const cpu = last && this.wanted.device === 'auto'; // GPUs do not stay
-    const wanted = cpu ? { ...this.wanted, device: /** @type {const} */ ('wasm') } : this.wanted;
+    const device = cpu ? 'wasm' : this.wanted.device;
+    const found = tuning === null ? undefined : { tuning, refused, begun: 0 };
+    const wanted = { ...this.wanted, device, found };
     const again = await loadModel(wanted, this.ending.signal, () => {}).catch(() => null);
     const sameBuild = JSON.stringify(again?.model.manifest) === JSON.stringify(model.manifest);
     if (again === null || this.loaded === null || !sameBuild) {

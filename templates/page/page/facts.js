@@ -1,9 +1,16 @@
 /** Facts about the model, the device and the last text, as terms and values. */
 
-/** @import { Ability, AdapterInfo, Memory, Stats } from '../mdst.d.ts' */
+/** @import { Ability, AdapterInfo, Memory, Stats, Tuning } from '../mdst.d.ts' */
 
 import { inertLine } from './inert.js';
-import { formatBytes, formatCount, formatLarge, formatRate, formatSeconds } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatLarge,
+  formatMicroseconds,
+  formatRate,
+  formatSeconds,
+} from './format.js';
 
 /**
  * What is known before the download.
@@ -41,7 +48,7 @@ export function deviceFacts(stats) {
   }
   facts.push(
     ['Loaded in', formatSeconds(load.total_seconds)],
-    ['Kernels', stats.tier],
+    ['Kernels', stats.tuning === null ? stats.tier : kernelsText(stats.tuning)],
     ['Dispatches per token', formatCount(stats.dispatches_per_token)],
     ['GPU', adapterName(stats.adapter)],
     ['GPU memory', memoryText(stats.memory)],
@@ -49,8 +56,27 @@ export function deviceFacts(stats) {
   const { kept, notice, offline } = stats.cache;
   facts.push(['Kept for the next visit', kept ? 'yes' : notice ?? 'no']);
   if (offline) facts.push(['Server', 'not reached; all is as in the last visit']);
-  for (const { tier, reason } of stats.refused) facts.push([`Why not ${tier}`, reason]);
+  for (const { tier, program, microseconds } of stats.tuning?.times ?? []) {
+    facts.push([`Token by ${tier}, ${program}`, formatMicroseconds(microseconds)]);
+  }
+  for (const { tier, program, reason } of stats.refused) {
+    facts.push([`Why not ${program === null ? tier : `${tier}, ${program}`}`, reason]);
+  }
   return facts;
+}
+
+/**
+ * @param {Tuning} tuning
+ * @returns {string}
+ */
+function kernelsText({ source, tier, programs }) {
+  const how = {
+    measured: ', fastest here',
+    kept: ', fastest here in an earlier load',
+    order: '',
+    asked: ', as asked for',
+  }[source];
+  return `${tier} (${programs.join(', ')})${how}`;
 }
 
 /**

@@ -99,6 +99,7 @@ const engine = {
       chat: true,
       tier: 'base',
       refused: [],
+      tuning: { source: 'order', tier: 'base', programs: ['decode'], times: [] },
       adapter: play.adapter,
       worker: true,
       context: play.context,
