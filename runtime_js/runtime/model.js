@@ -13,7 +13,7 @@ import { Pace } from './pace.js';
 import { chunkFor, encode, reaching } from './programs.js';
 import { countsOf, packState, readField, stateSize } from './state.js';
 
-const MOST_STEPS = 32; // decode steps in one submit
+const MOST_STEPS = 128; // decode steps in one submit, where answers come ten times a second
 const IN_FLIGHT = 2; // submits that the GPU has before it
 const LONG_TOKEN = 100; // milliseconds; a token that takes longer is cut into several submits
 const ROWS_BYTES = 16 * 2 ** 20; // of logits that one submit copies

@@ -73,8 +73,7 @@ MORE_TYPES = [f"llama-tiny.{type}" for type in ("Q3_K_M", "IQ2_XS", "IQ3_S", "TQ
 CASES = [
     *((model, tier) for model in MODELS for tier in ("subgroups", "base")),
     *((model, "subgroups") for model in MORE_TYPES),
-    *((f"llama-tiny.{type}", "dp4a") for type in ("Q8_0", "Q4_K_M")),
-    ("qwen3-tiny.Q8_0", "dp4a"),
+    *((model, "dp4a") for model in ("llama-tiny.Q4_K_M", "qwen3-tiny.Q8_0")),
 ]
 
 
@@ -120,6 +119,8 @@ def test_a_prompt_in_chunks(loaded: Loaded) -> None:
 
 
 def test_the_text_is_that_of_wgpu(loaded: Loaded, host_of: HostOf) -> None:
+    if loaded.rounds:
+        return the_text_is_what_the_logits_say(loaded)
     host = host_of(loaded.bundle, loaded.tier)
     host.start(Request(SamplingParams(temperature=0)))
     expected = list(chain.from_iterable(generate(host, loaded.prompt, 24, 8)))
@@ -133,3 +134,13 @@ def test_the_text_is_that_of_wgpu(loaded: Loaded, host_of: HostOf) -> None:
     assert choice["tokens"] == expected
     assert choice["text"] == Tokenizer(loaded.bundle.vocabulary()).decode_text(expected)
     assert choice["finish_reason"] == "length"
+
+
+def the_text_is_what_the_logits_say(loaded: Loaded) -> None:
+    """Where activations are rounded a sum's last bit may change how, so that devices differ."""
+    request = {"prompt": loaded.prompt, "temperature": 0, "ignore_eos": True, "max_tokens": 24}
+    tokens = loaded.page.evaluate("request => create(request)", request)["choices"][0]["tokens"]
+    assert len(tokens) == 24
+    rows = loaded.rows([*loaded.prompt, *tokens[:-1]], last=24)
+    for row, token in zip(rows, tokens, strict=True):
+        assert row[token] >= row.max() - 0.2 * row.std()

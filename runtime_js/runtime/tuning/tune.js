@@ -56,7 +56,10 @@ export async function tune(model, candidates, answers, refused, signal) {
   );
   const reach = Math.min(manifest.context.window, ...alternatives.map((each) => each.decode.reach));
   const position = Math.min(MOST_TOKENS_BEFORE, reach >> 1);
-  const measured = await measure(new Stopwatch(model, position, reach), alternatives, signal);
+  const stopwatch = new Stopwatch(model, position, reach);
+  const canTell = await stopwatch.canTell();
+  const measured = canTell ? await measure(stopwatch, alternatives, signal) : [];
+  stopwatch.close();
   const milliseconds = performance.now() - started;
 
   let left = candidates;
@@ -79,7 +82,8 @@ export async function tune(model, candidates, answers, refused, signal) {
     model.programs = bindPrograms(chosen.programs, binder(chosen));
     const done = { tier, programs, position, milliseconds, times: measured };
     if (measured.length > 0) return { source: 'measured', ...done, problem: null };
-    return { source: 'order', ...done, problem: 'nothing here tells how long work takes' };
+    const problem = canTell ? 'a token takes too long' : 'nothing here tells how long work takes';
+    return { source: 'order', ...done, problem };
   }
 }
 
@@ -93,25 +97,20 @@ async function measure(stopwatch, alternatives, signal) {
   const end = performance.now() + LIMIT;
   /** @type {ProgramTime[]} */
   const times = [];
-  try {
-    if (!(await stopwatch.canTell())) return [];
-    const [first] = alternatives;
-    await stopwatch.warmUp(first.decode.steps);
-    for (const { candidate, decode } of alternatives) {
-      if (signal.aborted || performance.now() > end) break;
-      const microseconds = await stopwatch.time(decode.steps, end);
-      times.push({ tier: candidate.tier.name, program: decode.name, microseconds });
-    }
-    const [own, ...others] = times;
-    // What looks faster may have run at a higher clock only.
-    if (others.some(({ microseconds }) => microseconds < own.microseconds)) {
-      const again = await stopwatch.time(first.decode.steps, end);
-      own.microseconds = Math.min(own.microseconds, again);
-    }
-    return times;
-  } finally {
-    stopwatch.close();
+  const [first] = alternatives;
+  await stopwatch.warmUp(first.decode.steps);
+  for (const { candidate, decode } of alternatives) {
+    if (signal.aborted || performance.now() > end) break;
+    const microseconds = await stopwatch.time(decode.steps, end);
+    times.push({ tier: candidate.tier.name, program: decode.name, microseconds });
   }
+  const [own, ...others] = times;
+  // What looks faster may have run at a higher clock only.
+  if (others.some(({ microseconds }) => microseconds < own.microseconds)) {
+    const again = await stopwatch.time(first.decode.steps, end);
+    own.microseconds = Math.min(own.microseconds, again);
+  }
+  return times;
 }
 
 /**
