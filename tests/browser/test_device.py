@@ -247,8 +247,9 @@ def test_a_device_that_computes_nothing_is_refused(
     page = open_page(serve(hollow(bundle, answers=True)))
     failure = page.evaluate("failure(() => start({ device: 'webgpu' }))")
     assert failure["code"] == "unsupported_device"
-    assert [problem["what"] for problem in failure["problems"]] == ["tier subgroups", "tier base"]
-    assert failure["message"].count("wrong answer") == 2
+    tiers = ["tier subgroups", "tier base", "tier dp4a"]
+    assert [problem["what"] for problem in failure["problems"]] == tiers
+    assert failure["message"].count("wrong answer") == 3
 
 
 @pytest.mark.parametrize("change", [0, 1])
