@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..kernel import Binding, Grid, KernelParams
+from ..kernel import Binding, Grid
 from ..part import Part
 from ..tiers import Tier
-from .segments import Segment, linear_bindings, segments
+from .linear import Linear
 
 ROW_STEPS = 4
 """Rows of the tile that one invocation computes."""
@@ -19,7 +19,7 @@ BUSY_GROUPS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class MatMul(KernelParams):
+class MatMul(Linear):
     """out[t, n] = (Σ_k W[n,k] · x[t,k]) · scale + bias[n] (+ residual[t, n]) for t < n_tokens,
     where the rows of `parts` follow each other in W [N, K].
 
@@ -65,23 +65,9 @@ class MatMul(KernelParams):
         return cls(parts, residual, glu, stride, tile_rows, tile_tokens)
 
     @property
-    def cols(self) -> int:
-        """K."""
-        return self.parts[0].cols
-
-    @property
     def group_rows(self) -> int:
         """Outputs per token of one workgroup."""
         return self.tile_rows // 2 if self.glu else self.tile_rows
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        return segments(self.parts, self.glu is not None, self.group_rows)
-
-    @property
-    def outputs(self) -> int:
-        """N."""
-        return sum(segment.rows for segment in self.segments)
 
     @property
     def row_stride(self) -> int:
@@ -95,11 +81,11 @@ class MatMul(KernelParams):
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
-        return linear_bindings(self.residual)
+        return self.bindings_over("f32")
 
     def workgroup(self, tier: Tier) -> int:
         return self.row_stride * TOKEN_GROUPS
 
     def grid(self, tier: Tier, tokens: int) -> Grid:
         """Token tiles first: workgroups that run together share the weights of their rows."""
-        return (-(-tokens // self.tile_tokens), self.segments[-1].end_group, 1)
+        return (-(-tokens // self.tile_tokens), self.groups, 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..kernel import Binding, Grid, KernelParams
+from ..kernel import Binding, Grid
 from ..part import Part
 from ..tiers import Tier
-from .segments import Segment, segments
+from .linear import Linear
 
 LANES = 256
 SIDE = 16
@@ -18,7 +18,7 @@ BUSY_GROUPS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class MatMulInt8(KernelParams):
+class MatMulInt8(Linear):
     """MatMul of x as records (quant/records.py), with sums over blocks as in MatVecInt8.
 
     With `glu`, the parts are gate and up of N rows each, and out[t, n] = silu(gate) · up; half of a
@@ -66,23 +66,9 @@ class MatMulInt8(KernelParams):
         return cls(parts, residual, glu, stride, tile_rows, tile_tokens, blocks)
 
     @property
-    def cols(self) -> int:
-        """K."""
-        return self.parts[0].cols
-
-    @property
     def group_rows(self) -> int:
         """Outputs per token of one workgroup."""
         return self.tile_rows // 2 if self.glu else self.tile_rows
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        return segments(self.parts, self.glu is not None, self.group_rows)
-
-    @property
-    def outputs(self) -> int:
-        """N."""
-        return sum(segment.rows for segment in self.segments)
 
     @property
     def lane_rows(self) -> int:
@@ -96,17 +82,11 @@ class MatMulInt8(KernelParams):
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
-        return (
-            Binding("state", "read", "State"),
-            Binding("w", "read", "array<vec4<u32>>"),
-            Binding("x", "read_write", "array<vec4<u32>>"),
-            *([Binding("residual", "read_write", "array<f32>")] if self.residual else []),
-            Binding("out", "read_write", "array<f32>"),
-        )
+        return self.bindings_over("u32")
 
     def workgroup(self, tier: Tier) -> int:
         return LANES
 
     def grid(self, tier: Tier, tokens: int) -> Grid:
         """Token tiles first: workgroups that run together share the weights of their rows."""
-        return (-(-tokens // self.tile_tokens), self.segments[-1].end_group, 1)
+        return (-(-tokens // self.tile_tokens), self.groups, 1)

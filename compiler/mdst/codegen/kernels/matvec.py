@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..kernel import Binding, Grid, KernelParams, fold
+from ..kernel import Binding, Grid, fold
 from ..part import Part
 from ..tiers import Tier
-from .segments import Segment, linear_bindings, segments
+from .linear import Linear
+from .segments import Segment
 
 MIN_LANES = 32
 MAX_LANES = 64
@@ -28,7 +29,7 @@ class Norm:
 
 
 @dataclass(frozen=True, slots=True)
-class MatVec(KernelParams):
+class MatVec(Linear):
     """out[n] = (Σ_k W[n,k] · x[k]) · scale + bias[n] (+ residual[n]) for one token, where the rows
     of `parts` follow each other in W [N, K].
 
@@ -81,24 +82,6 @@ class MatVec(KernelParams):
         return cls(parts, norm, residual, glu, last_row, lanes, rows, interleaved)
 
     @property
-    def cols(self) -> int:
-        """K."""
-        return self.parts[0].cols
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        return segments(self.parts, self.glu is not None, self.rows)
-
-    @property
-    def outputs(self) -> int:
-        """N."""
-        return sum(segment.rows for segment in self.segments)
-
-    @property
-    def groups(self) -> int:
-        return self.segments[-1].end_group
-
-    @property
     def sums(self) -> int:
         """Sums that a lane keeps: one per row (and part, when gated), and that of x² for a norm."""
         return self.rows * len(self.segments[0].parts) + (self.norm is not None)
@@ -108,8 +91,12 @@ class MatVec(KernelParams):
         return tuple((part, row) for part in segment.parts for row in range(self.rows))
 
     @property
+    def group_rows(self) -> int:
+        return self.rows
+
+    @property
     def bindings(self) -> tuple[Binding, ...]:
-        return linear_bindings(self.residual)
+        return self.bindings_over("f32")
 
     def workgroup(self, tier: Tier) -> int:
         return self.lanes

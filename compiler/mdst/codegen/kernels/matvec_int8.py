@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ...quant.records import BLOCK
-from ..kernel import Binding, Grid, KernelParams, fold
+from ..kernel import Binding, Grid, fold
 from ..part import Part
 from ..tiers import Tier
 from .emit import Emit, emit_bindings
-from .segments import Segment, segments
+from .linear import Linear
 
 TEAM = 32
 """Lanes that share a row."""
@@ -21,7 +21,7 @@ MOST_TEAMS = {"dp4a": 8, "dp4a32": 32}
 
 
 @dataclass(frozen=True, slots=True)
-class MatVecInt8(KernelParams):
+class MatVecInt8(Linear):
     """MatVec of x as records (quant/records.py): with codes c of 32 weights and q of 32 values,
 
         Σ_k W[n,k] · x[k] ≈ Σ_blocks s_w · (s_x · Σ c · q − zero · s_x · Σ q) − m_w · s_x · Σ q
@@ -62,38 +62,18 @@ class MatVecInt8(KernelParams):
         return cls(parts, norm, residual, glu, rows, plain, emit)
 
     @property
-    def cols(self) -> int:
-        """K."""
-        return self.parts[0].cols
-
-    @property
-    def segments(self) -> tuple[Segment, ...]:
-        return segments(self.parts, self.glu is not None, self.rows)
-
-    @property
-    def outputs(self) -> int:
-        """N."""
-        return sum(segment.rows for segment in self.segments)
-
-    @property
-    def groups(self) -> int:
-        return self.segments[-1].end_group
-
-    @property
     def products(self) -> int:
         """Dot products of an output."""
         return len(self.segments[0].parts)
 
     @property
+    def group_rows(self) -> int:
+        return self.rows
+
+    @property
     def bindings(self) -> tuple[Binding, ...]:
-        return (
-            Binding("state", "read", "State"),
-            Binding("w", "read", "array<vec4<u32>>"),
-            Binding("x", "read_write", "array<vec4<u32>>"),
-            *([Binding("residual", "read_write", "array<f32>")] if self.residual else []),
-            *([Binding("out", "read_write", "array<f32>")] if self.plain else []),
-            *emit_bindings(self.emit),
-        )
+        given = self.bindings_over("u32")
+        return (*(given if self.plain else given[:-1]), *emit_bindings(self.emit))
 
     def teams(self, tier: Tier) -> int:
         return min(self.rows, MOST_TEAMS[tier])

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..kernel import Binding
 from ..part import Part
 
 
@@ -37,14 +36,3 @@ def segments(parts: tuple[Part, ...], gated: bool, group_rows: int) -> tuple[Seg
         found.append(Segment(numbers, rows, row, group, groups))
         row, group = row + rows, group + groups
     return tuple(found)
-
-
-def linear_bindings(residual: bool) -> tuple[Binding, ...]:
-    """state, w, x, [residual], out."""
-    return (
-        Binding("state", "read", "State"),
-        Binding("w", "read", "array<vec4<u32>>"),
-        Binding("x", "read_write", "array<vec4<f32>>"),
-        *([Binding("residual", "read_write", "array<f32>")] if residual else []),
-        Binding("out", "read_write", "array<f32>"),
-    )
