@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mdst.bundle.headers import ISOLATION
 from mdst.bundle.manifest import File, Manifest, parse_manifest
 from mdst.bundle.reader import KERNEL_MARK, Bundle
 from mdst.bundle.runtime_files import runtime_files
-from mdst.cli.serve import ISOLATION, make_server
+from mdst.cli.serve import make_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route

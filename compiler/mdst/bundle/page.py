@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ..errors import InternalError, UsageError, printable
 from ..report import Reporter
+from .headers import HEADERS, headers_file
 from .runtime_files import runtime_files
 
 _SAME_ORIGIN = "connect-src 'self'"
@@ -15,9 +16,9 @@ _RELATIVE = re.compile(r"(?!//)[A-Za-z0-9._~%/-]+")
 
 
 def page_files(weights_url: str | None, report: Reporter) -> dict[str, bytes]:
-    """Names in a bundle → contents: index.html, its scripts and styles, the runtime. When weights
-    are on another origin, the page's Content-Security-Policy lets it connect there. Raises
-    UsageError (PAGE002) for what `weights_origin` does not take."""
+    """Names in a bundle → contents: index.html, its scripts and styles, the runtime, `_headers`.
+    When weights are on another origin, the Content-Security-Policy lets the page connect there.
+    Raises UsageError (PAGE002) for what `weights_origin` does not take."""
     files = runtime_files(report)
     try:
         origin = weights_origin(weights_url)
@@ -28,6 +29,7 @@ def page_files(weights_url: str | None, report: Reporter) -> dict[str, bytes]:
         if page.count(_SAME_ORIGIN) != 1:
             raise InternalError("PAGE001", "index.html has no policy to complete")
         files["index.html"] = page.replace(_SAME_ORIGIN, f"{_SAME_ORIGIN} {origin}").encode()
+    files[HEADERS] = headers_file(origin)
     return files
 
 

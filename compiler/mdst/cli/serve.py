@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote
 import click
 
 from .. import __version__
+from ..bundle.headers import IMMUTABLE, ISOLATION, POLICY, strict_policy
 from ..bundle.page import weights_origin
 from ..errors import CannotReadError, MalformedError, UsageError, printable
 from .errors import run_command
@@ -39,13 +40,7 @@ _TYPES = {
 _SHARD = re.compile(r"(.*/)?weights/[0-9a-f]{64}\.bin")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _PIECE = 1 << 20
-_IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATE = "no-cache"
-ISOLATION = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +71,12 @@ class Site:
 
 
 def policy(weights_url: str | None) -> str:
-    """The strictest Content-Security-Policy that a bundle works under; shards may come from the
-    origin of `weights_url`. Raises MalformedError (SERVE003) if that is no place for them."""
+    """The policy of a bundle whose shards lie at `weights_url`. Raises MalformedError (SERVE003) if
+    that is no place for them."""
     try:
-        origin = weights_origin(weights_url)
+        return strict_policy(weights_origin(weights_url))
     except ValueError as error:
         raise MalformedError("SERVE003", f"manifest.json: weights_url {error}") from error
-    connect = f"'self' {origin}" if origin else "'self'"
-    return (
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "
-        f"connect-src {connect}; worker-src 'self'; style-src 'self'; img-src 'self' data:"
-    )
 
 
 def make_server(
@@ -102,7 +92,7 @@ def make_server(
     root = out.resolve()
     headers = dict(ISOLATION)
     if csp:
-        headers["Content-Security-Policy"] = policy(_weights_url(root))
+        headers[POLICY] = policy(_weights_url(root))
     site = Site(root, f"/{base.strip('/')}/" if base.strip("/") else "/", headers)
     try:
         server = ThreadingHTTPServer((host, port), partial(_Handler, site=site))
@@ -181,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         with file:
             size = os.fstat(file.fileno()).st_size
             part = wanted_part(self.headers.get("Range"), size) if with_body else range(size)
-            self._cache = _IMMUTABLE if _SHARD.fullmatch(url_path) else _REVALIDATE
+            self._cache = IMMUTABLE if _SHARD.fullmatch(url_path) else _REVALIDATE
             if part is None:
                 self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
                 self.send_header("Content-Range", f"bytes */{size}")
