@@ -98,10 +98,10 @@ export class Service {
     const { model, constraints, stats: { tuning, refused } } = this.running;
     if (!(error instanceof MdstError) || error.code !== 'device_lost' || !this.wanted) throw error;
     model.close();
-    const cpu = last && this.wanted.device === 'auto'; // GPUs do not stay
-    const device = cpu ? 'wasm' : this.wanted.device;
     const found = tuning === null ? undefined : { tuning, refused, begun: 0 };
-    const wanted = { ...this.wanted, device, found };
+    const wanted = { ...this.wanted, found };
+    if (last && wanted.device === 'auto') wanted.device = 'wasm'; // GPUs do not stay
+    if (model.stats().device === 'wasm') wanted.threads = 1; // one of them has died
     const again = await loadModel(wanted, this.ending.signal, () => {}).catch(() => null);
     const sameBuild = JSON.stringify(again?.model.manifest) === JSON.stringify(model.manifest);
     if (again === null || this.loaded === null || !sameBuild) {

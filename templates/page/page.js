@@ -14,7 +14,7 @@
 import { canRun, load, MdstError } from './mdst.js';
 import { adviceFor } from './page/advice.js';
 import { create, describe, element } from './page/elements.js';
-import { adapterName, modelFacts } from './page/facts.js';
+import { deviceName, modelFacts } from './page/facts.js';
 import { Failure } from './page/failure.js';
 import { countsBytes, formatBytes, sentence } from './page/format.js';
 import { inertLine } from './page/inert.js';
@@ -70,10 +70,19 @@ function offer(ability) {
   element('load', HTMLButtonElement).textContent = missing
     ? `Load ${formatBytes(missing)}`
     : 'Load';
-  element('load-note', HTMLElement).textContent = `GPU: ${adapterName(ability.adapter)}`;
+  const kind = ability.device === 'wasm' ? 'CPU' : 'GPU';
+  element('load-note', HTMLElement).textContent = `${kind}: ${deviceName(ability)}`;
+  notify(ability.notice);
   rows.files = files;
   view.go('ready');
   if (missing < SMALL) start();
+}
+
+/** @param {string | null} notice why the model is slower here than it could be */
+function notify(notice) {
+  const place = element('notice', HTMLElement);
+  place.textContent = notice;
+  place.hidden = !notice;
 }
 
 /**
@@ -113,6 +122,7 @@ async function start() {
     const engine = await load({ signal: abort.signal, onProgress });
     panel.take(engine);
     use?.take(engine);
+    notify((await engine.stats()).notice);
   } catch (error) {
     if (abort.signal.aborted) view.go('ready');
     else if (error instanceof MdstError && error.code === 'unsupported_device') {

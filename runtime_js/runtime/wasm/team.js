@@ -58,16 +58,18 @@ export class Team {
     this.workers.push(worker);
     worker.postMessage({ ...place, code: this.code, memory: this.memory });
     return new Promise((resolve, reject) => {
+      let ready = false;
       const timer = setTimeout(() => reject(new Error('late')), START);
       worker.addEventListener('message', () => {
+        ready = true;
         clearTimeout(timer);
         resolve(undefined);
       });
       worker.addEventListener('error', (event) => {
         event.preventDefault();
         clearTimeout(timer);
-        reject(new Error(event.message));
-        this.fail(event.message || 'its script could not be loaded');
+        if (ready) this.fail(event.message);
+        else reject(new Error(event.message));
       });
     });
   }

@@ -18,13 +18,13 @@ import {
  * @param {Ability} ability
  * @returns {[string, string][]}
  */
-export function modelFacts({ model, download, memory, context }) {
+export function modelFacts({ model, download, memory, context, device }) {
   const { bytes, cached } = download;
   const kept = cached < bytes ? `, ${formatBytes(cached)} already here` : ', already here';
   return [
     ['Parameters', formatLarge(model.parameters)],
     ['Download', formatBytes(bytes) + (cached ? kept : '')],
-    ['GPU memory', formatBytes(memory.total)],
+    [memoryName(device), formatBytes(memory.total)],
     ['Context', `${formatCount(context)} tokens`],
     ['Architecture', inertLine(model.architecture)],
   ];
@@ -49,10 +49,12 @@ export function deviceFacts(stats) {
   facts.push(
     ['Loaded in', formatSeconds(load.total_seconds)],
     ['Kernels', stats.tuning === null ? stats.tier : kernelsText(stats.tuning)],
-    ['Dispatches per token', formatCount(stats.dispatches_per_token)],
-    ['GPU', adapterName(stats.adapter)],
-    ['GPU memory', memoryText(stats.memory)],
+    [stats.device === 'wasm' ? 'CPU' : 'GPU', deviceName(stats)],
+    [memoryName(stats.device), memoryText(stats.memory)],
   );
+  if (stats.device !== 'wasm') {
+    facts.push(['Dispatches per token', formatCount(stats.dispatches_per_token)]);
+  }
   const { kept, notice, offline } = stats.cache;
   facts.push(['Kept for the next visit', kept ? 'yes' : notice ?? 'no']);
   if (offline) facts.push(['Server', 'not reached; all is as in the last visit']);
@@ -63,6 +65,20 @@ export function deviceFacts(stats) {
     facts.push([`Why not ${program === null ? tier : `${tier}, ${program}`}`, reason]);
   }
   return facts;
+}
+
+/** @param {Ability['device']} device */
+function memoryName(device) {
+  return device === 'wasm' ? 'Memory' : 'GPU memory';
+}
+
+/**
+ * @param {Pick<Ability, 'device' | 'adapter' | 'threads'>} used
+ * @returns {string}
+ */
+export function deviceName({ device, adapter, threads }) {
+  if (device !== 'wasm') return adapterName(adapter);
+  return threads === 1 ? 'one thread' : `${formatCount(threads)} threads`;
 }
 
 /**

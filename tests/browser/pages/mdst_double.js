@@ -39,7 +39,8 @@ export function canRun() {
   const download = { bytes, files: 3, cached: play.cached };
   const { model, chat } = play;
   const needs = { download, memory, context };
-  return Promise.resolve({ ok, tier, adapter, problems, ...needs, model, chat });
+  const runs = { device: ok ? 'webgpu' : null, threads: 0, notice: null, refused: [] };
+  return Promise.resolve({ ok, ...runs, tier, adapter, problems, ...needs, model, chat });
 }
 
 export function clearCache() {
@@ -97,6 +98,9 @@ const engine = {
     Promise.resolve({
       model: { name: 'm', architecture: 'llama', parameters: 1e6, layers: 2 },
       chat: true,
+      device: 'webgpu',
+      threads: 0,
+      notice: null,
       tier: 'base',
       refused: [],
       tuning: { source: 'order', tier: 'base', programs: ['decode'], times: [] },
