@@ -17,12 +17,35 @@ export function readMessages(given) {
   }
   return given.map((message, i) => {
     const name = `messages[${i}]`;
-    const { role, content, ...others } = readObject(name, message);
+    const { role, content, tool_calls, ...rest } = readObject(name, message);
+    const others = tool_calls ? { ...rest, tool_calls: readCalls(tool_calls) } : rest;
     if (typeof role !== 'string' || role === '') {
       throw invalid(`${name}.role is ${show(role)}, but must be a text`, `${name}.role`);
     }
     return { ...others, role, content: readContent(`${name}.content`, content) };
   });
+}
+
+/**
+ * OpenAI gives the arguments of a call as JSON in a text; templates are written for what it means.
+ *
+ * @param {unknown} calls
+ */
+function readCalls(calls) {
+  return Array.isArray(calls) ? calls.map(readCall) : calls;
+}
+
+/** @param {any} call */
+function readCall(call) {
+  const text = call?.function?.arguments;
+  if (typeof text !== 'string') return call;
+  try {
+    const meaning = JSON.parse(text);
+    if (meaning === null || typeof meaning !== 'object') return call;
+    return { ...call, function: { ...call.function, arguments: meaning } };
+  } catch {
+    return call; // what a model wrote need not be JSON
+  }
 }
 
 /** @param {string} name @param {unknown} content @returns {string | null} */

@@ -69,3 +69,15 @@ Deno.test('tools reach the template unless they may not be used', async () => {
     assertEquals(error.param, param);
   }
 });
+
+Deno.test('arguments of a call are what their JSON means, if it is an object', () => {
+  const called = (/** @type {unknown} */ given) => {
+    const tool_calls = [{ id: 'a', type: 'function', function: { name: 'f', arguments: given } }];
+    const [message] = readMessages([{ role: 'assistant', content: null, tool_calls }]);
+    return /** @type {any} */ (message).tool_calls[0].function;
+  };
+  assertEquals(called('{"city": "Oslo"}'), { name: 'f', arguments: { city: 'Oslo' } });
+  assertEquals(called('{"city": '), { name: 'f', arguments: '{"city": ' });
+  assertEquals(called('7'), { name: 'f', arguments: '7' });
+  assertEquals(called({ city: 'Oslo' }), { name: 'f', arguments: { city: 'Oslo' } });
+});
