@@ -33,7 +33,7 @@ from .cases import (
     sample_select,
 )
 
-CASES: Mapping[type[KernelParams], Callable[[Any, Tier, int], Case]] = {
+CASES: Mapping[type[KernelParams], Callable[[Any, Tier, int], Case | tuple[Case, ...]]] = {
     k.AttentionPrefill: attention_prefill.case,
     k.AttentionReduce: attention_reduce.case,
     k.AttentionSplit: attention_split.case,
@@ -45,7 +45,7 @@ CASES: Mapping[type[KernelParams], Callable[[Any, Tier, int], Case]] = {
     k.QkvRope: qkv_rope.case,
     k.Quantise: quantise.case,
     k.RmsNorm: rms_norm.case,
-    k.RopeAttention: rope_attention.case,
+    k.RopeAttention: rope_attention.cases,
     k.SamplePrepare: sample_prepare.case,
     k.SampleSelect: sample_select.case,
 }
@@ -71,10 +71,16 @@ def known_answers(code: Iterable[TierCode]) -> list[KnownAnswer]:
                 kernels.setdefault(step.kernel.name, step.kernel)
                 uses.setdefault(step.kernel.name, set()).add(step.tokens)
     return [
-        KnownAnswer(kernel, CASES[type(kernel.params)](kernel.params, kernel.tier, tokens))
+        KnownAnswer(kernel, case)
         for name, kernel in kernels.items()
         for tokens in sorted({max(uses[name])} | uses[name] & {1})
+        for case in _cases(kernel, tokens)
     ]
+
+
+def _cases(kernel: Kernel, tokens: int) -> tuple[Case, ...]:
+    found = CASES[type(kernel.params)](kernel.params, kernel.tier, tokens)
+    return found if isinstance(found, tuple) else (found,)
 
 
 def answers_json(answers: Sequence[KnownAnswer]) -> str:

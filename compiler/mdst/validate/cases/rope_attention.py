@@ -1,5 +1,6 @@
-"""The known answer of a rope_attention kernel: first and last heads near the end of its reach, with
-the rows of the cache that they leave. Most keys before are zeros."""
+"""The known answers of a rope_attention kernel: first and last heads at the end of its reach and
+at a token that is kept as a sink, with the rows of the cache that they leave. Most keys before are
+zeros."""
 
 from __future__ import annotations
 
@@ -20,11 +21,18 @@ from .qkv_rope import fill_norms, fill_tables
 from .records import expect_record
 from .rows import expect, fill_floats
 
+_EARLY = 2
+"""A position whose token is kept as a sink."""
 
-def case(params: RopeAttention, tier: Tier, tokens: int) -> Case:
+
+def cases(params: RopeAttention, tier: Tier, tokens: int) -> tuple[Case, ...]:
+    positions = sorted({min(_EARLY, params.reach - 1), params.reach - 1})
+    return tuple(_case(params, tier, position) for position in positions)
+
+
+def _case(params: RopeAttention, tier: Tier, position: int) -> Case:
     seeds = count(1)
     cache, dim = params.cache, params.cache.head_dim
-    position = params.reach - 1
     table_fills, tables = fill_tables(params.rope_dim, {position}, seeds)
     weights, q_norm, k_norm = fill_norms((params.q_norm, params.k_norm), dim, seeds)
     width = (params.n_heads + 2 * cache.n_kv_heads) * dim
@@ -70,6 +78,10 @@ def case(params: RopeAttention, tier: Tier, tokens: int) -> Case:
     for h in sorted({0, cache.n_kv_heads - 1}):
         expected += expect_head(cache, "k", position, h, heads.k[0, h])
         expected += expect_head(cache, "v", position, h, heads.v[0, h])
+        if position < cache.max_sinks:
+            kept = cache.capacity + position
+            expected += expect_head(cache, "k", kept + cache.max_sinks, h, heads.plain_k[0, h])
+            expected += expect_head(cache, "v", kept, h, heads.v[0, h])
     total = params.n_heads * dim
     return Case(
         sizes={
