@@ -162,7 +162,11 @@ def test_a_hostile_name_is_only_text(
 @pytest.mark.parametrize(
     ("host", "before", "words"),
     [
-        ("127.0.0.1", "delete Navigator.prototype.gpu;", "no WebGPU"),
+        (
+            "127.0.0.1",
+            "delete Navigator.prototype.gpu; delete globalThis.WebAssembly;",
+            "no WebGPU",
+        ),
         ("insecure.test", "", "https or localhost"),
     ],
     ids=["no WebGPU", "not secure"],
@@ -195,6 +199,7 @@ def test_a_limit_in_numbers(
     page = open_tab(
         serve(storyteller.path),
         f"""{{
+          delete globalThis.WebAssembly;
           const limits = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'limits').get;
           const get = function () {{
             const real = limits.call(this);

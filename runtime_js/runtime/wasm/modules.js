@@ -20,6 +20,14 @@ const PROBES = {
   'memory64': '0503010401',
 };
 
+/** @type {Problem} */
+const NOT_SECURE = {
+  what: 'crypto.subtle',
+  needed: 'https or localhost',
+  found: 'none',
+  message: 'browsers check what was downloaded only in a page from https or localhost',
+};
+
 /**
  * `notice`: why one thread alone works on it, for the user.
  *
@@ -35,6 +43,7 @@ const PROBES = {
  * @returns {{ cpu: Cpu | null, problem: Problem | null }} one of them
  */
 export function findModule({ wasm }, { tier, threads, worker }) {
+  if (!globalThis.crypto?.subtle) return { cpu: null, problem: NOT_SECURE };
   const named = wasm.filter(({ name }) => tier === undefined || name === tier);
   const lacks = (/** @type {WasmModule} */ { features }) => features.find((one) => !has(one));
   const able = named.filter((module) => lacks(module) === undefined);
