@@ -14,7 +14,7 @@ from .bundle.page import page_files
 from .bundle.shards import Source, write_shards
 from .bundle.writer import BundleWriter
 from .codegen.generate import generate_code
-from .codegen.wasm.generate import generate_wasm
+from .codegen.wasm.generate import generate_cuts, generate_wasm
 from .errors import naming, printable
 from .gguf import read_gguf
 from .graph.graph import Graph
@@ -56,14 +56,17 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
         code = generate_code(plan, options.kv)
         for tier in code:
             dump(wgsl_name(tier.tier), wgsl_file(tier))
-        modules = generate_wasm(wasm_graphs(model.graph, observe), plan, options.kv)
-        for module in modules:
+        graphs, kv, most = wasm_graphs(model.graph, observe), options.kv, options.max_memory
+        modules = generate_wasm(graphs, plan, kv, most)
+        cuts = generate_cuts(graphs, plan, kv, modules, most, report.warn)
+        all_modules = [*modules, *(part for cut in cuts for part in cut)]
+        for module in all_modules:
             dump(f"{wasm_name(module)}.wat", module.text)
         answers = known_answers(code)
 
         with BundleWriter(out, force=options.force) as writer:
             checked = validate_kernels(answers, options, report)
-            checked += validate_modules(modules, options, report)
+            checked += validate_modules(all_modules, options, report)
             weights = Source(file, model.tables)
             writer.write("vocabulary.bin", compact(vocabulary))
             if chat_template is not None:
@@ -72,10 +75,10 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
             for tier in code:
                 writer.write(wgsl_name(tier.tier), wgsl_file(tier).encode())
             loaded = [File(name, e.size, e.sha256) for name, e in writer.entries.items()]
-            for module in modules:
+            for module in all_modules:
                 writer.write(wasm_name(module), module.data)
             shards = write_shards(plan.weights, weights, options, writer.write, report)
-            manifest = make_manifest(model, options, plan, code, modules, shards, loaded)
+            manifest = make_manifest(model, options, plan, code, modules, cuts, shards, loaded)
             writer.write("manifest.json", manifest.to_json().encode())
             writer.write("graph.json", graph_json(model.graph, plan.weights).encode())
             for name, data in page_files(options.weights_url, report).items():

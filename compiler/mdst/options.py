@@ -13,6 +13,8 @@ DEFAULT_CONTEXT = 4096
 DEFAULT_CHUNK = 512
 MAX_BINDING = 128 * MIB
 """WebGPU's default `maxStorageBufferBindingSize`, in bytes."""
+MAX_MEMORY = 1 << 32
+"""What 32-bit addresses of WebAssembly reach, in bytes."""
 
 KvFormat = Literal["f16", "f32"]
 Validation = Literal["none", "kernels", "full"]
@@ -45,6 +47,8 @@ class Options:
     """Threads that repack weights."""
     max_binding: int = MAX_BINDING
     """Largest weight binding in bytes; lower it to see row slices in small models."""
+    max_memory: int = MAX_MEMORY
+    """Largest memory of 32-bit WebAssembly in bytes; lower it to see small models cut by layers."""
 
     def window(self, trained: int) -> int:
         """The context for a model that was trained on `trained` positions."""
@@ -60,6 +64,7 @@ class Options:
             "--max-binding is between 64 KiB and 128 MiB": 1 << 16
             <= self.max_binding
             <= MAX_BINDING,
+            "--max-memory is between 64 KiB and 4 GiB": 1 << 16 <= self.max_memory <= MAX_MEMORY,
         }
         for rule, holds in checks.items():
             if not holds:

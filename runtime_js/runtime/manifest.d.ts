@@ -127,6 +127,55 @@ export interface WasmModule {
   team: number;
 }
 
+/** `size` bytes at `offset` of buffer number `buffer` go to `address`. */
+export interface WasmPlace {
+  buffer: number;
+  offset: number;
+  size: number;
+  address: number;
+}
+
+/**
+ * Layers `first` … `end` − 1 of a model that is cut, as a module of its own over a memory of
+ * `pages` pages. Of the weights it has those in `places`; a shard may go to several parts. It takes
+ * the hidden states float32 [tokens, width] at `entry` (0: it begins with the tokens) and leaves
+ * them at `hidden`.
+ */
+export interface WasmPart {
+  first: number;
+  end: number;
+  file: string;
+  size: number;
+  sha256: string;
+  pages: number;
+  places: WasmPlace[];
+  entry: number;
+  hidden: number;
+}
+
+/**
+ * A WasmModule whose memory passes 4 GiB, for engines without memory64: cut by layers into `parts`,
+ * each with 32-bit addresses and instances, memory and team of its own. A run calls `prefill` of
+ * each in turn and copies the hidden states, `width` floats per token, from one to the next.
+ * `state`, `tokens` and `team` are at the same address in every part: all need the state, the first
+ * and the last the tokens. `sample`, `counts`, `bias` and `logits` are the last one's; the state
+ * that it leaves goes to all, its token to the first.
+ */
+export interface WasmCut {
+  name: string;
+  features: string[];
+  parts: WasmPart[];
+  width: number;
+  chunk: number;
+  threads: number;
+  state: number;
+  tokens: number;
+  counts: number;
+  bias: number;
+  logits: number;
+  team: number;
+}
+
 /**
  * A file beside the manifest that a page loads with the model: `size` bytes whose hash is `sha256`,
  * so that files of two builds are never mixed.
@@ -172,6 +221,7 @@ export interface Manifest {
   views: View[];
   tiers: Tier[];
   wasm: WasmModule[];
+  wasm_cuts: WasmCut[];
   files: File[];
   weights: WeightSet[];
   weights_url: string | null;

@@ -68,13 +68,14 @@ def test_options_reach_the_bundle(run: Compile, tiny_model: TinyModel, tmp_path:
     options = [
         *("--context", 48, "--chunk", 16, "--kv", "f32", "--shard-size", "64K"),
         *("--weights-url", "https://cdn.example/w/", "--jobs", 2, "--max-binding", "96KiB"),
-        *("--dump", tmp_path / "dump"),
+        *("--dump", tmp_path / "dump", "--max-memory", "1M"),
     ]
     assert run(tiny_model(ff=1024), tmp_path / "out", *options).code == 0
     manifest = Bundle.open(tmp_path / "out").manifest
     assert (manifest.context.window, manifest.context.chunk, manifest.kv) == (48, 16, "f32")
     assert manifest.weights_url == "https://cdn.example/w/"
     assert all(s.size <= 64 << 10 for w in manifest.weights for s in w.shards)
+    assert len(manifest.wasm_cuts[0].parts) > 1
     labels = [s.label for p in manifest.tiers[0].programs if p.name == "decode" for s in p.steps]
     assert len(labels) > len(set(labels))  # slices
     dumped = {path.name for path in (tmp_path / "dump").iterdir()}
@@ -99,6 +100,7 @@ def test_options_reach_the_bundle(run: Compile, tiny_model: TinyModel, tmp_path:
         ["a", "b", "--shard-size", "-3"],
         ["a", "b", "--jobs", "0"],
         ["a", "b", "--max-binding", "1G"],
+        ["a", "b", "--max-memory", "5G"],
         ["--verify"],
         ["--verify", "a", "b"],
     ],

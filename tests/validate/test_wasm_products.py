@@ -14,7 +14,7 @@ from mdst.errors import InternalError
 from mdst.gguf import read_gguf
 from mdst.models.config import ModelConfig
 from mdst.models.decoder import build_model
-from mdst.options import Options
+from mdst.options import MAX_MEMORY, Options
 from mdst.programs import plan_programs, wasm_graphs
 from mdst.quant.layout import FORMATS
 from mdst.validate.wasm_products import check_products
@@ -24,11 +24,11 @@ TYPES = [type.name for type in FORMATS]
 SHAPE = {"embedding": 256, "ff": 512, "head_dim": 64, "layers": 1}
 
 
-def modules(path: Path) -> list[WasmCode]:
+def modules(path: Path, max_memory: int = MAX_MEMORY) -> list[WasmCode]:
     with read_gguf(path) as file:
         graph = build_model(file, ModelConfig.from_gguf(file), 128).graph
     plan = plan_programs(graph, Options(), 128)
-    return generate_wasm(wasm_graphs(graph), plan, "f16")
+    return generate_wasm(wasm_graphs(graph), plan, "f16", max_memory)
 
 
 @pytest.mark.parametrize("type", TYPES)
@@ -38,11 +38,8 @@ def test_every_type_in_every_module(tiny_model: TinyModel, type: str) -> None:
 
 
 @pytest.mark.parametrize("type", ["Q4_0", "Q4_K", "IQ3_S"])
-def test_64_bit_addresses(
-    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch, type: str
-) -> None:
-    monkeypatch.setattr(generate, "NARROW_PAGES", 0)
-    for module in modules(tiny_model(type=type, **SHAPE)):
+def test_64_bit_addresses(tiny_model: TinyModel, type: str) -> None:
+    for module in modules(tiny_model(type=type, **SHAPE), 1 << 16):
         assert module.variant.features[-1] == "memory64"
         assert len(list(check_products(module))) == 2
 

@@ -30,6 +30,7 @@ def make_manifest(
     plan: Plan,
     code: Sequence[TierCode],
     modules: Sequence[WasmCode],
+    cuts: Sequence[Sequence[WasmCode]],
     shards: Sequence[m.Shard],
     files: Sequence[m.File],
 ) -> m.Manifest:
@@ -68,6 +69,7 @@ def make_manifest(
         views=views.listed,
         tiers=tiers,
         wasm=[_module(each) for each in modules],
+        wasm_cuts=[_cut(each) for each in cuts],
         files=list(files),
         weights=[m.WeightSet("main", names, list(shards))],
         weights_url=options.weights_url,
@@ -157,8 +159,44 @@ def _module(code: WasmCode) -> m.WasmModule:
     )
 
 
+def _cut(codes: Sequence[WasmCode]) -> m.WasmCut:
+    code = codes[-1]
+    map = code.map
+    return m.WasmCut(
+        name=f"{code.variant.name}-cut",
+        features=code.variant.features,
+        parts=[_part(each) for each in codes],
+        width=code.width,
+        chunk=code.chunk,
+        threads=MOST_THREADS if code.variant.threads else 1,
+        state=map.state,
+        tokens=map.tokens,
+        counts=map.counts,
+        bias=map.bias,
+        logits=map.logits,
+        team=map.team + JOB,
+    )
+
+
+def _part(code: WasmCode) -> m.WasmPart:
+    assert code.part is not None
+    map = code.map
+    first, end = code.part.layers
+    return m.WasmPart(
+        first=first,
+        end=end,
+        file=wasm_name(code),
+        size=len(code.data),
+        sha256=hashlib.sha256(code.data).hexdigest(),
+        pages=map.pages,
+        places=[m.WasmPlace(p.buffer, p.offset, p.size, p.address) for p in map.places],
+        entry=map.entry if code.part.number > 1 else 0,
+        hidden=map.hidden,
+    )
+
+
 def wasm_name(code: WasmCode) -> str:
-    return f"model-{code.variant.name}.wasm"
+    return f"model-{code.name}.wasm"
 
 
 def _phase(program: str) -> str:

@@ -164,6 +164,57 @@ class WasmModule:
 
 
 @dataclass(frozen=True, slots=True)
+class WasmPlace:
+    """`size` bytes at `offset` of buffer number `buffer` go to `address`."""
+
+    buffer: int
+    offset: int
+    size: int
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class WasmPart:
+    """Layers `first` … `end` − 1 of a model that is cut, as a module of its own over a memory of
+    `pages` pages. Of the weights it has those in `places`; a shard may go to several parts. It
+    takes the hidden states float32 [tokens, width] at `entry` (0: it begins with the tokens) and
+    leaves them at `hidden`."""
+
+    first: int
+    end: int
+    file: str
+    size: int
+    sha256: str
+    pages: int
+    places: list[WasmPlace]
+    entry: int
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
+class WasmCut:
+    """A WasmModule whose memory passes 4 GiB, for engines without memory64: cut by layers into
+    `parts`, each with 32-bit addresses and instances, memory and team of its own. A run calls
+    `prefill` of each in turn and copies the hidden states, `width` floats per token, from one to
+    the next. `state`, `tokens` and `team` are at the same address in every part: all need the
+    state, the first and the last the tokens. `sample`, `counts`, `bias` and `logits` are the last
+    one's; the state that it leaves goes to all, its token to the first."""
+
+    name: str
+    features: list[str]
+    parts: list[WasmPart]
+    width: int
+    chunk: int
+    threads: int
+    state: int
+    tokens: int
+    counts: int
+    bias: int
+    logits: int
+    team: int
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """`count` values of `type` (u32 or f32) at `offset` of the state buffer."""
 
@@ -211,6 +262,7 @@ class Manifest:
     views: list[View]
     tiers: list[Tier]
     wasm: list[WasmModule]
+    wasm_cuts: list[WasmCut]
     files: list[File]
     weights: list[WeightSet]
     weights_url: str | None

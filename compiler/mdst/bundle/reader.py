@@ -16,7 +16,7 @@ from ..text import chat
 from ..text.compact import expand
 from ..text.vocabulary import Vocabulary
 from .listing import verify_tree
-from .manifest import Manifest, Shard, Tier, WasmModule, parse_manifest
+from .manifest import Manifest, Shard, Tier, WasmModule, WasmPart, parse_manifest
 
 KERNEL_MARK = "//! kernel "
 """Starts the line before each kernel in a tier's WGSL file; the kernel's name follows."""
@@ -81,7 +81,7 @@ class Bundle:
         )
         return [StoredKernel(k.name, texts[k.name], k.access) for k in tier.kernels]
 
-    def wasm(self, module: WasmModule) -> bytes:
+    def wasm(self, module: WasmModule | WasmPart) -> bytes:
         return _read(self.path / module.file)
 
     def shards(self) -> Iterator[tuple[Shard, npt.NDArray[np.uint8]]]:

@@ -56,6 +56,10 @@ from .summary import print_summary
     "--max-binding", type=Size(), default=128 * MIB, metavar="SIZE",
     help="Largest piece of weights that a kernel binds  [128M].",
 )  # fmt: skip
+@click.option(
+    "--max-memory", type=Size(), default=4096 * MIB, metavar="SIZE",
+    help="Largest memory that 32-bit WebAssembly is given  [4G].",
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")
 @click.version_option(__version__, "--version")
 def command(paths: tuple[Path, ...], verify: bool, quiet: bool, **choices: object) -> None:

@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable
 from typing import cast
 
+from ..bundle.manifest import WasmCut, WasmModule
 from ..bundle.reader import Bundle
 from ..codegen.tiers import TIERS, Tier
 from ..errors import UnsupportedError, UsageError, printable
 from .host import Host
 from .numpy_host import NumpyHost
+from .wasm_cut_host import WasmCutHost
 from .wasm_host import WasmHost
 from .wgpu_device import best_tier
 from .wgpu_host import WgpuHost
@@ -42,10 +44,12 @@ def open_host(bundle: Bundle, name: str, tier: str | None, tell: Callable[[str],
 def open_wasm(bundle: Bundle, name: str | None = None, threads: int | None = None) -> WasmHost:
     """The module `name`, or the plainest; on as many threads as there are processors, where it has
     threads and nothing else is asked for."""
-    modules = bundle.manifest.wasm
+    modules: list[WasmModule | WasmCut] = [*bundle.manifest.wasm, *bundle.manifest.wasm_cuts]
     for module in modules:
         if name in (None, module.name):
             wanted = threads or min(os.cpu_count() or 1, module.threads)
+            if isinstance(module, WasmCut):
+                return WasmCutHost(bundle, module, wanted)
             return WasmHost(bundle, module, wanted)
     names = ", ".join(module.name for module in modules)
     raise UsageError("OPEN002", f"no tier {printable(name or '')} (there are: {names})")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle.manifest import WasmModule
+from ..bundle.manifest import WasmCut, WasmModule
 from ..bundle.reader import Bundle
 from ..codegen.state import STATE_BYTES
 from ..errors import UsageError
@@ -22,12 +22,10 @@ class WasmHost(Host):
 
     name = "wasm"
 
+    module: WasmModule | WasmCut
+
     def __init__(self, bundle: Bundle, module: WasmModule, threads: int = 1) -> None:
-        manifest = bundle.manifest
-        if not 1 <= threads <= module.threads:
-            raise UsageError(
-                "HOST006", f"module {module.name} runs on 1 to {module.threads} threads"
-            )
+        check_threads(module, threads)
         self.tier = module.name
         self.module = module
         self._instance = Instance(
@@ -39,26 +37,26 @@ class WasmHost(Host):
         )
         for shard, data in bundle.shards():
             self._write(module.weights[shard.buffer] + shard.offset, data)
-        super().__init__(manifest)
+        super().__init__(bundle.manifest)
 
     def start(self, request: Request) -> None:
         super().start(request)
         self._write(self.module.bias, self.bias.view(np.uint8))
 
     def run_chunk(self, ids: Sequence[int], *, last: bool) -> None:
-        self._write(self.module.tokens + 4 * self.position, _words(ids))
+        self._write_tokens(self.position, ids)
         chunk = self.module.chunk
         for start in range(0, len(ids), chunk):
             part = ids[start : start + chunk]
             self._write_state(len(part), self.position + start)
             final = last and start + chunk >= len(ids)
-            self._instance.call("prefill", len(part), int(final))
+            self._call("prefill", len(part), int(final))
 
     def run_token(self, token: int) -> None:
         slot = self.position % self.manifest.context.window
-        self._write(self.module.tokens + 4 * slot, _words([token]))
+        self._write_tokens(slot, [token])
         self._write_state(1, self.position)
-        self._instance.call("decode_logits")
+        self._call("decode_logits")
 
     def logits(self) -> npt.NDArray[np.float32]:
         raw = self._read(self.module.logits, 4 * self.manifest.model.vocabulary)
@@ -76,7 +74,7 @@ class WasmHost(Host):
 
     @property
     def memory(self) -> npt.NDArray[np.uint8]:
-        """All of the module's memory, to be read and written."""
+        """All of the memory in which the sampler works, to be read and written."""
         return self._instance.memory
 
     def close(self) -> None:
@@ -87,7 +85,7 @@ class WasmHost(Host):
             return []
         self._write(self.module.counts, self.counts.view(np.uint8))
         for _ in range(repeat):
-            self._instance.call(program)
+            self._call(program)
         state = self._state()
         count = state["step"] - self.step
         self.position, self.done = state["position"], state["done"]
@@ -100,15 +98,22 @@ class WasmHost(Host):
     def _state(self) -> dict[str, int]:
         return read_state(self.manifest.state, self._read(self.module.state, STATE_BYTES))
 
+    def _call(self, program: str, *arguments: int) -> None:
+        self._instance.call(program, *arguments)
+
+    def _write_tokens(self, slot: int, ids: Sequence[int]) -> None:
+        self._write(self.module.tokens + 4 * slot, np.array(ids, np.uint32).view(np.uint8))
+
     def _write_state(self, n_tokens: int, position: int) -> None:
         self._write(self.module.state, state_bytes(self, n_tokens, position))
 
     def _read(self, address: int, size: int) -> npt.NDArray[np.uint8]:
-        return self._instance.memory[address : address + size]
+        return self.memory[address : address + size]
 
     def _write(self, address: int, data: npt.NDArray[np.uint8]) -> None:
-        self._instance.memory[address : address + data.size] = data
+        self.memory[address : address + data.size] = data
 
 
-def _words(ids: Sequence[int]) -> npt.NDArray[np.uint8]:
-    return np.array(ids, np.uint32).view(np.uint8)
+def check_threads(module: WasmModule | WasmCut, threads: int) -> None:
+    if not 1 <= threads <= module.threads:
+        raise UsageError("HOST006", f"module {module.name} runs on 1 to {module.threads} threads")

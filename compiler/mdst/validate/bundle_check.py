@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from ..bundle.manifest import WasmCut, WasmModule
 from ..bundle.reader import Bundle
 from ..codegen.tiers import TIERS
 from ..codegen.wasm.generate import WasmCode
 from ..errors import UnsupportedError
 from ..hosts.host import Host
+from ..hosts.wasm_cut_host import WasmCutHost
 from ..hosts.wasm_host import WasmHost
 from ..hosts.wgpu_device import Device, best_tier
 from ..hosts.wgpu_host import WgpuHost
@@ -65,7 +67,7 @@ def validate_modules(modules: Sequence[WasmCode], options: Options, report: Repo
     report.phase("checking modules", len(modules))
     checked = set()
     for module in modules:
-        checked |= {f"{module.variant.name}: {name}" for name in check_products(module)}
+        checked |= {f"{module.name}: {name}" for name in check_products(module)}
         report.advance(1)
     return [f"{len(checked)} matrix products of {len(modules)} WASM modules"]
 
@@ -101,5 +103,14 @@ def _hosts(bundle: Bundle) -> Iterator[tuple[str, Callable[[], Host], float | No
             int8 = bundle.tier(tier).arithmetic == "int8"
             yield f"tier {tier}", partial(WgpuHost, bundle, tier), INT8_BOUND if int8 else None
     for module in bundle.manifest.wasm:
-        bound = INT8_BOUND if "relaxed-simd" in module.features else None
-        yield f"{module.file}", partial(WasmHost, bundle, module, min(2, module.threads)), bound
+        yield f"{module.file}", partial(WasmHost, bundle, module, _threads(module)), _bound(module)
+    for cut in bundle.manifest.wasm_cuts:
+        yield f"module {cut.name}", partial(WasmCutHost, bundle, cut, _threads(cut)), _bound(cut)
+
+
+def _threads(module: WasmModule | WasmCut) -> int:
+    return min(2, module.threads)
+
+
+def _bound(module: WasmModule | WasmCut) -> float | None:
+    return INT8_BOUND if "relaxed-simd" in module.features else None

@@ -33,16 +33,15 @@ def check_products(code: WasmCode) -> Iterator[str]:
     """Runs the products of a module on one token and on several, and yields the functions that were
     right. Raises InternalError for the first that is wrong."""
     products = [kernel for kernel in code.functions.kernels if isinstance(kernel, MatMul)]
-    data, map = probe(code, max(map_bytes(kernel) for kernel in products))
-    module = Instance(f"{code.variant.name} (probe)", data, map.pages, code.variant.features)
+    data, map = probe(code, max([map_bytes(kernel) for kernel in products], default=0))
+    module = Instance(f"{code.name} (probe)", data, map.pages, code.variant.features)
     for kernel in products:
         for tokens in (1, _TOKENS):
             error = _error(module, map, kernel, tokens)
             if not error <= _BOUND[kernel.format.kind]:
                 raise InternalError(
                     "VALIDATE004",
-                    f"{kernel.function[1:]} of the WASM module {code.variant.name} is off by "
-                    f"{error:.2g}",
+                    f"{kernel.function[1:]} of the WASM module {code.name} is off by {error:.2g}",
                     hint="this is a bug in mdst or in wasmtime; --validate none skips the check",
                 )
         yield kernel.function[1:]

@@ -7,14 +7,11 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from mdst.codegen.wasm import generate
 from mdst.codegen.wasm.generate import WasmCode, generate_wasm
 from mdst.gguf import read_gguf
 from mdst.models.config import ModelConfig
 from mdst.models.decoder import build_model
-from mdst.options import Options
+from mdst.options import MAX_MEMORY, Options
 from mdst.programs import plan_programs, wasm_graphs
 from mdst.schedule.plan import Plan
 
@@ -22,11 +19,11 @@ TinyModel = Callable[..., Path]
 NAMES = ["base", "relaxed", "base-threads", "relaxed-threads"]
 
 
-def modules(path: Path) -> tuple[Plan, list[WasmCode]]:
+def modules(path: Path, max_memory: int = MAX_MEMORY) -> tuple[Plan, list[WasmCode]]:
     with read_gguf(path) as file:
         graph = build_model(file, ModelConfig.from_gguf(file), 128).graph
     plan = plan_programs(graph, Options(), 128)
-    return plan, generate_wasm(wasm_graphs(graph), plan, "f16")
+    return plan, generate_wasm(wasm_graphs(graph), plan, "f16", max_memory)
 
 
 def test_four_forms_and_what_they_need(tiny_model: TinyModel) -> None:
@@ -95,12 +92,11 @@ def test_a_module_is_small(tiny_model: TinyModel) -> None:
 
 
 def test_memories_past_4_gib_have_64_bit_addresses(
-    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+    tiny_model: TinyModel,
 ) -> None:
-    pages = modules(tiny_model())[1][0].map.pages
-    for limit, wide in ((pages, False), (pages - 1, True)):
-        monkeypatch.setattr(generate, "NARROW_PAGES", limit)
-        code = modules(tiny_model())[1][0]
+    size = modules(tiny_model())[1][0].map.pages << 16
+    for limit, wide in ((size, False), (size - 1, True)):
+        code = modules(tiny_model(), limit)[1][0]
         assert code.variant.wide == wide
         assert ("memory64" in code.variant.features) == wide
         assert ("i64.load32_u" in code.text, "(memory i64" in code.text) == (True, wide)

@@ -31,10 +31,10 @@ _ONE = "(ptr.const 1)"
 def functions(
     graphs: Mapping[str, Graph], plan: Plan, kv: KvFormat, variant: Variant, map: MemoryMap
 ) -> k.Functions:
-    """The kernels of both programs, and their calls in order."""
+    """The kernels of both programs, and their calls in order; wasm_head may be missing."""
     use = _Use(plan, kv, variant, map)
     layers = use.program("wasm_layers", graphs["wasm_layers"])
-    head = use.program("wasm_head", graphs["wasm_head"])
+    head = use.program("wasm_head", graphs["wasm_head"]) if "wasm_head" in graphs else []
     return k.Functions(
         tuple(use.kernels),
         tuple(use.records),
@@ -180,7 +180,7 @@ class _Program:
         """Where a region has a tensor."""
         piece = region.piece(tensor)
         assert piece is not None
-        return self.use.map.weights[region.buffer] + region.offset + piece.offset
+        return self.use.map.weight(region.buffer, region.offset) + piece.offset
 
     def vector(self, value: Value) -> str:
         name = self.constant(value)
@@ -195,9 +195,8 @@ class _Program:
         start = self.address(region, tensor)
         found = [start + layout.offsets[plane.name] for plane in format.planes]
         if table.grid:
-            found.append(
-                self.use.map.weights[region.buffer] + region.offset + region.grid(table.grid)
-            )
+            book = self.use.map.weight(region.buffer, region.offset) + region.grid(table.grid)
+            found.append(book)
         return found
 
 
