@@ -151,13 +151,23 @@ def test_a_layer_that_does_not_fit_is_told_with_numbers(
 ) -> None:
     """The module with 64-bit addresses is there all the same."""
     notes = Warnings()
-    options = Options(validate="none", max_memory=1 << 20, **OPTIONS)
+    options = Options(validate="none", max_memory=1 << 19, **OPTIONS)
     manifest = compile_model(tiny_model(**SHAPE), tmp_path / "out", options, notes).manifest
     (said,) = notes.said
-    assert "layer 0 alone needs " in said
-    assert said.endswith(f"has at most {1 << 20}")
+    assert f"{', '.join(FORMS)}: layer 0 alone needs " in said
+    assert said.endswith(f"has at most {1 << 19}")
     assert manifest.wasm_cuts == []
     assert all("memory64" in module.features for module in manifest.wasm)
+
+
+def test_each_form_by_its_own_need(tiny_model: TinyModel, tmp_path: Path) -> None:
+    """Memory of one thread's work for each of 16 is too much here."""
+    notes = Warnings()
+    options = Options(validate="none", max_memory=1 << 20, **OPTIONS)
+    manifest = compile_model(tiny_model(**SHAPE), tmp_path / "out", options, notes).manifest
+    assert [cut.name for cut in manifest.wasm_cuts] == ["base-cut", "relaxed-cut"]
+    (said,) = notes.said
+    assert "cannot run base-threads, relaxed-threads: " in said
 
 
 def test_what_fits_is_not_cut(compiled: Compiled, tiny_model: TinyModel) -> None:
