@@ -80,7 +80,7 @@ def test_a_conversation(chat_model: Bundle, serve: Callable[..., str], tab: Page
     assert {name for name in fetched if name.endswith((".js", ".wasm"))} == {
         *("page.js", "page/chat/chat.js", "mdst.js", "runtime/errors.js", "runtime/worker.js"),
         *("runtime/service.js", "runtime/cache.js", "runtime/gpu.js"),
-        "runtime/template/chat_template.js",
+        *("runtime/tuning/kept.js", "runtime/template/chat_template.js"),
     }
     tab.context.close()
 
