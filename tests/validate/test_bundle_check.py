@@ -108,6 +108,15 @@ def test_no_gpu_is_a_warning(tiny_model: TinyModel, tmp_path: Path, no_gpu: None
     assert (tmp_path / "out/manifest.json").exists()
 
 
+def test_what_is_cut_is_checked_too(tiny_model: TinyModel, tmp_path: Path, no_gpu: None) -> None:
+    options = Options(max_memory=1 << 20, context=48, chunk=16, kv="f32")
+    summary = compile_model(tiny_model(ff=1024), tmp_path / "out", options, Notes())
+    parts = sum(len(cut.parts) for cut in summary.manifest.wasm_cuts)
+    products, *modules = summary.checked
+    assert f"matrix products of {4 + parts} WASM modules" in products
+    assert [words.split()[3] for words in modules[4:]] == ["base-cut", "relaxed-cut"]
+
+
 def test_no_gpu_is_an_error_where_one_is_required(
     tiny_model: TinyModel, tmp_path: Path, no_gpu: None
 ) -> None:
