@@ -93,46 +93,23 @@ async function prepare({ files, manifest, signal, meter, opened }, plan, first) 
 }
 
 /**
- * Compiles the rivals, while weights arrive.
+ * Begins what has to be done for timing, if it is due, while weights arrive.
  *
  * @param {Plan} plan
  * @param {Ready} ready
  * @param {AbortSignal} signal
  * @returns {Promise<(model: Model) => Promise<Tuning>>} leaves the fastest kernels in the model
  */
-async function timed(plan, { candidate, rivals, answers, refused }, signal) {
-  /** @param {string} [problem] */
-  const plain = (problem) => {
+async function timed(plan, ready, signal) {
+  const { candidate, rivals, refused } = ready;
+  if (plan.timed && rivals.length + candidate.decode.length > 1) {
+    const { prepareTuning } = await import('./tuning/race.js');
+    return await prepareTuning(plan, ready, signal);
+  }
+  return () => {
     refused.push(...candidate.refused);
-    return plan.tuning(candidate, problem);
+    return Promise.resolve(plan.tuning(candidate));
   };
-  if (!plan.timed || rivals.length === 0 && candidate.decode.length === 1) {
-    return () => Promise.resolve(plain());
-  }
-  /** @param {unknown} error @throws {MdstError} where the device is of no use any more */
-  const withoutTiming = async (error) => {
-    throwIfAborted(signal);
-    if (candidate.device.failure) await plan.giveUp(plan.tuning(candidate));
-    candidate.device.assertUsable();
-    return plain(error instanceof Error ? error.message : String(error));
-  };
-  try {
-    const { buildRivals, tune } = await import('./tuning/tune.js');
-    const others = await buildRivals(rivals, refused);
-    return async (model) => {
-      await plan.begin(plan.tuning(candidate));
-      try {
-        const tuning = await tune(model, [candidate, ...others], answers, refused, signal);
-        await plan.end({ tuning, refused });
-        return tuning;
-      } catch (error) {
-        return await withoutTiming(error);
-      }
-    };
-  } catch (error) {
-    const tuning = await withoutTiming(error);
-    return () => Promise.resolve(tuning);
-  }
 }
 
 /**

@@ -38,7 +38,7 @@ ON_DEMAND = {
     TEMPLATE: 15_500,
     "runtime/cache.js": 1_000,
     "runtime/gpu.js": 8_500,
-    "runtime/tuning/tune.js": 2_000,
+    "runtime/tuning/race.js": 2_500,
     "runtime/tuning/stopwatch.js": 2_000,
     "runtime/wasm/modules.js": 1_200,
     "runtime/wasm/open.js": 3_500,

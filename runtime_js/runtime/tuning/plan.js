@@ -10,9 +10,10 @@
  */
 
 import { isFallback, usableTiers } from '../check.js';
-import { keep, keyOf, recall } from './kept.js';
+import { keyOf, recall } from './kept.js';
 
-const MOST_TRIES = 2; // to find out which is fastest, where the browser ends on the way
+/** To find out which is fastest, where the browser ends on the way. */
+export const MOST_TRIES = 2;
 const MOST_TIERS = 3; // that are compiled to be timed
 
 /**
@@ -63,8 +64,8 @@ export class Plan {
     return this.known?.tuning.tier === tier.name ? this.known.tuning.programs : undefined;
   }
 
-  /** @param {Candidate} candidate @param {string} [problem] @returns {Tuning} without timing */
-  tuning(candidate, problem) {
+  /** @param {Candidate} candidate @returns {Tuning} without timing */
+  tuning(candidate) {
     const { name } = candidate.tier;
     const programs = candidate.decode.map((program) => program.name);
     if (this.known?.tuning.tier === name) {
@@ -80,22 +81,7 @@ export class Plan {
       position: 0,
       milliseconds: 0,
       times: [],
-      problem: problem ?? null,
+      problem: null,
     };
-  }
-
-  /** Notes that timing begins, so that it is given up where browsers end of it. @param {Tuning} plain */
-  async begin(plain) {
-    if (this.key) await keep(this.key, { tuning: plain, refused: [], begun: this.tries + 1 });
-  }
-
-  /** Notes that timing cost the device. @param {Tuning} plain */
-  async giveUp(plain) {
-    if (this.key) await keep(this.key, { tuning: plain, refused: [], begun: MOST_TRIES });
-  }
-
-  /** @param {Omit<Found, 'begun'>} found */
-  async end(found) {
-    if (this.key) await keep(this.key, { ...found, begun: 0 });
   }
 }
