@@ -12,11 +12,10 @@
 
 // @ts-types="./mdst.d.ts"
 import { canRun, load, MdstError } from './mdst.js';
-import { adviceFor } from './page/advice.js';
-import { create, describe, element } from './page/elements.js';
+import { describe, element } from './page/elements.js';
 import { deviceName, modelFacts } from './page/facts.js';
 import { Failure } from './page/failure.js';
-import { countsBytes, formatBytes, sentence } from './page/format.js';
+import { formatBytes } from './page/format.js';
 import { inertLine } from './page/inert.js';
 import { Panel } from './page/panel.js';
 import { ProgressRows } from './page/progress.js';
@@ -45,7 +44,7 @@ async function check() {
     element('intro', HTMLElement).hidden = false;
     use ??= await useOf(ability);
     if (ability.ok) offer(ability);
-    else refuse(ability.problems, ability.adapter !== null);
+    else await refuse(ability.problems, ability.adapter !== null);
   } catch (error) {
     view.go('unreachable');
     failure.show(error, check);
@@ -89,25 +88,10 @@ function notify(notice) {
  * @param {Problem[]} problems
  * @param {boolean} hasGpu
  */
-function refuse(problems, hasGpu) {
-  const browser = { secure: isSecureContext, webgpu: 'gpu' in navigator, gpu: hasGpu };
-  element('problems', HTMLElement).replaceChildren(...problems.map(problemItem));
-  element('advice', HTMLElement).replaceChildren(
-    ...adviceFor(browser).map((step) => create('li', step)),
-  );
+async function refuse(problems, hasGpu) {
+  const { showProblems } = await import('./page/refusal.js');
+  showProblems(problems, { secure: isSecureContext, webgpu: 'gpu' in navigator, gpu: hasGpu });
   view.go('unsupported');
-}
-
-/** @param {Problem} problem */
-function problemItem({ what, needed, found, message }) {
-  const item = create('li', sentence(message));
-  if (countsBytes(what)) {
-    const [need, have] = [needed, found].map((value) => formatBytes(Number(value)));
-    const line = create('p', `${need} needed, ${have} found`);
-    line.className = 'quiet';
-    item.append(line);
-  }
-  return item;
 }
 
 /** Loads the model. */
@@ -124,10 +108,9 @@ async function start() {
     use?.take(engine);
     notify((await engine.stats()).notice);
   } catch (error) {
+    const unsupported = error instanceof MdstError && error.code === 'unsupported_device';
     if (abort.signal.aborted) view.go('ready');
-    else if (error instanceof MdstError && error.code === 'unsupported_device') {
-      refuse(error.problems, true);
-    } else {
+    else if (!unsupported || !await refuse(error.problems, true).then(() => true, () => false)) {
       view.go('unloaded');
       failure.show(error, start);
     }

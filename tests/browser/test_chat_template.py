@@ -24,13 +24,13 @@ SAMPLE = [
 ]  # fmt: skip
 RENDER = """async (questions) => {
   const { renderChat } = await import(`${base}runtime/template/chat_template.js`);
-  return questions.map(({ tree, conversation }) => {
+  return await Promise.all(questions.map(async ({ tree, conversation }) => {
     try {
-      return renderChat({ format: 1, templates: { default: tree } }, conversation);
+      return await renderChat({ format: 1, templates: { default: tree } }, conversation);
     } catch (error) {
       return error.code === 'invalid_request' ? null : `${error}`;
     }
-  });
+  }));
 }"""
 
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from '../runtime_js/assert.js';
-import { adviceFor, engineSurvives, explain } from '../../templates/page/page/advice.js';
+import { engineSurvives, explain } from '../../templates/page/page/advice.js';
+import { adviceFor } from '../../templates/page/page/refusal.js';
 import { newest, summary } from '../../templates/page/page/completion.js';
 import { progressText } from '../../templates/page/page/progress.js';
 

@@ -3,10 +3,9 @@
  * before an item where a dot is written, and after it where brackets are.
  */
 
-import { isMethod, method } from './methods.js';
-import { repr } from './print.js';
+import { method } from './methods.js';
+import { toText } from './print.js';
 import {
-  Callable,
   chars,
   fail,
   isInt,
@@ -17,34 +16,14 @@ import {
   Namespace,
   plain,
   Range,
-  Tuple,
   typeName,
   Undefined,
 } from './values.js';
 
 /** @import { Budget, Value } from './values.js' */
 
-/** @param {string} names */
-const set = (names) => new Set(names.split(' '));
-
-/** @type {Record<string, Set<string>>} */
-const UNSAFE = {
-  list: set('append clear extend insert pop remove reverse sort'),
-  dict: set('clear pop popitem setdefault update'),
-};
-const NUMBER = 'as_integer_ratio conjugate imag real ';
-const INT = set(`${NUMBER}bit_count bit_length denominator from_bytes numerator to_bytes`);
-/** @type {Record<string, Set<string>>} */
-const NEITHER = {
-  str: set(
-    'casefold center encode expandtabs format_map isascii isdecimal isidentifier isnumeric ' +
-      'isprintable istitle ljust maketrans rjust swapcase translate zfill',
-  ),
-  dict: set('fromkeys'),
-  bool: INT,
-  int: INT,
-  float: set(`${NUMBER}fromhex hex is_integer`),
-};
+/** What a dict may be asked for besides its items and common methods. */
+const RARE_OF_DICTS = new Set('clear copy fromkeys pop popitem setdefault update'.split(' '));
 
 /** @param {Budget} budget @param {Value} value @param {string} name @returns {Value} */
 export function attribute(budget, value, name) {
@@ -72,8 +51,15 @@ function itemOr(budget, value, key) {
 function absent(budget, value, key) {
   const what = typeof key === 'string' ? 'attribute' : 'element';
   const shown = value === null ? 'None' : `${typeName(value)} object`;
-  const kind = key !== null && typeof key === 'object' ? typeName(key) : repr(budget, key);
+  const kind = shownKey(budget, key);
   return new Undefined(`'${shown}' has no ${what} ${kind}`);
+}
+
+/** @param {Budget} budget @param {Value} key @returns {string} */
+function shownKey(budget, key) {
+  if (key !== null && typeof key === 'object') return typeName(key);
+  if (typeof key !== 'string') return toText(budget, key);
+  return /^\w*$/.test(key) ? `'${budget.text(key)}'` : budget.rare.repr(budget, key);
 }
 
 /** @param {Budget} budget @param {Value} value @param {string} name @returns {Value} undefined: none */
@@ -82,11 +68,9 @@ function known(budget, value, name) {
   if (value instanceof Namespace) return value.values.get(name);
   if (value instanceof Loop) return loopAttribute(budget, value, name);
   const type = typeName(value);
-  if (isMethod(type, name)) return method(budget, value, name);
-  if (UNSAFE[type]?.has(name)) {
-    return new Undefined(`access to attribute '${name}' of '${type}' object is unsafe.`);
-  }
-  if (NEITHER[type]?.has(name)) fail(`'${name}' of a '${type}' object is not supported`);
+  const found = method(budget, value, name);
+  if (found || value === null || type === 'dict' && !RARE_OF_DICTS.has(name)) return found;
+  return budget.rare.known(budget, value, name);
 }
 
 /** @param {Value} value @param {Value} key @returns {Value} undefined where there is none */
@@ -118,27 +102,14 @@ function loopAttribute(budget, loop, name) {
       return index0 === items.length - 1;
     case 'length':
       return items.length;
-    case 'depth':
-      return 1;
-    case 'depth0':
-      return 0;
     case 'previtem':
       return index0 ? items[index0 - 1] : new Undefined('there is no previous item');
     case 'nextitem':
       return items[index0 + 1] === undefined
         ? new Undefined('there is no next item')
         : items[index0 + 1];
-    case 'cycle':
-      return new Callable((args) =>
-        args.length ? args[index0 % args.length] : fail('no items for cycling given')
-      );
-    case 'changed':
-      return new Callable((args) => {
-        const now = repr(budget, Tuple.from(args));
-        const changed = now !== loop.seen;
-        loop.seen = now;
-        return changed;
-      });
+    default:
+      return budget.rare.loopAttribute(budget, loop, name);
   }
 }
 
@@ -167,14 +138,6 @@ export function dict(budget, args, kwargs) {
   for (const [key, value] of kwargs) made.set(key, value);
   budget.spend(made.size);
   return made;
-}
-
-/** @param {Budget} budget @param {Value} value @param {string} path of `attribute=` */
-export function follow(budget, value, path) {
-  for (const part of typeof path === 'string' ? path.split('.') : [path]) {
-    value = element(budget, value, /^\d+$/.test(part) ? Number(part) : part);
-  }
-  return value;
 }
 
 /** @param {Budget} budget @param {Value} target @param {Value} value @returns {Value[]} */

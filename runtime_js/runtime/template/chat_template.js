@@ -4,10 +4,9 @@
  */
 
 import { dict, range } from './access.js';
-import { strftime } from './strftime.js';
 import { toText } from './print.js';
 import { Renderer } from './renderer.js';
-import { Budget, Callable, fail, fromJson, Namespace } from './values.js';
+import { Budget, Callable, fail, fromJson, Missing, Namespace } from './values.js';
 import { str } from './methods.js';
 
 /**
@@ -32,20 +31,37 @@ const FORMAT = 1;
 /**
  * The prompt that the model's template makes of a conversation, as Hugging Face's
  * `apply_chat_template` would. Where there is a template for tools, it takes those with tools.
+ * A rendering that comes to something rare begins again with it: what is written depends only on
+ * the template and the conversation.
  *
  * @param {object} data of chat_template.json
  * @param {Conversation & Record<string, unknown>} conversation
- * @returns {string}
+ * @returns {Promise<string>}
  * @throws {MdstError} 'invalid_request': there is no template, it refuses the conversation (with its
  *   own words), or it takes too many steps
  */
-export function renderChat(data, { now, ...conversation }) {
+export async function renderChat(data, conversation) {
+  try {
+    return rendered(data, conversation);
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return rendered(data, conversation, await import('./rare/rare.js'));
+  }
+}
+
+/**
+ * @param {object} data
+ * @param {Conversation & Record<string, unknown>} conversation
+ * @param {Rare} [rare]
+ * @throws {Missing} also where it comes to what is in `rare`, and that is not there
+ */
+function rendered(data, { now, ...conversation }, rare) {
   const { format, templates } = /** @type {ChatTemplates} */ (data);
   const name = conversation.tools && Object.hasOwn(templates, 'tool_use') ? 'tool_use' : 'default';
   if (format !== FORMAT || !Object.hasOwn(templates, name)) {
     fail('this model has none: use completions with a prompt of your own');
   }
-  const budget = new Budget();
+  const budget = new Budget(rare);
   const time = now instanceof Date
     ? now
     : now === undefined
@@ -69,8 +85,9 @@ function globals(budget, time) {
     namespace: new Callable((args, kwargs) => new Namespace(dict(budget, args, kwargs))),
     raise_exception: new Callable((args) => fail(toText(budget, args[0]))),
     range: new Callable((args) => range(budget, args)),
-    strftime_now: new Callable((args) => strftime(time, str(args[0]))),
+    strftime_now: new Callable((args) => budget.rare.strftime(time, str(args[0]))),
   };
 }
 
 /** @import { MdstError } from '../errors.js' */
+/** @import { Rare } from './values.js' */

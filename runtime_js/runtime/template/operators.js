@@ -1,6 +1,5 @@
-/** Python's operators. */
+/** Python's operators; rare/operators.js has what they do to few values. */
 
-import { compareTexts, repr, toText } from './print.js';
 import {
   asNumber,
   chars,
@@ -15,18 +14,14 @@ import {
   plain,
   Range,
   toInt,
-  Tuple,
   typeName,
   Undefined,
 } from './values.js';
 
 /** @import { Budget, Value } from './values.js' */
 
-/** @type {Record<string, string>} */
-const HTML = { '&': '&amp;', '<': '&lt;', '>': '&gt;', "'": '&#39;', '"': '&#34;' };
-
 /** @param {Value} a @param {Value} b whether both are lists, both tuples, or both ranges */
-const alike = (a, b) => Array.isArray(a) && Array.isArray(b) && typeName(a) === typeName(b);
+export const alike = (a, b) => Array.isArray(a) && Array.isArray(b) && typeName(a) === typeName(b);
 
 /** @param {Budget} budget @param {string} op @param {Value} a @param {Value} b @returns {Value} */
 export function binary(budget, op, a, b) {
@@ -36,14 +31,14 @@ export function binary(budget, op, a, b) {
   const y = asNumber(b);
   if (x !== undefined && y !== undefined) return arithmetic(op, x, y, isInt(a) && isInt(b));
   if (op === '+') return add(budget, a, b);
-  if (op === '*' && isInt(b)) return repeat(budget, a, Number(b), b);
-  if (op === '*' && isInt(a)) return repeat(budget, b, Number(a), a);
-  if (op === '%' && typeof a === 'string') return percent(budget, a, b);
+  if (op === '*' && isInt(b)) return budget.rare.repeat(budget, a, Number(b), b);
+  if (op === '*' && isInt(a)) return budget.rare.repeat(budget, b, Number(a), a);
+  if (op === '%' && typeof a === 'string') return budget.rare.percent(budget, a, b);
   return unsupported(op, a, b);
 }
 
 /** @param {string} op @param {Value} a @param {Value} b @returns {never} */
-function unsupported(op, a, b) {
+export function unsupported(op, a, b) {
   return fail(`unsupported operand type(s) for ${op}: '${typeName(a)}' and '${typeName(b)}'`);
 }
 
@@ -70,7 +65,7 @@ function arithmetic(op, x, y, whole) {
 
 /** @param {Budget} budget @param {Value} a @param {Value} b */
 function add(budget, a, b) {
-  if (a instanceof Markup || b instanceof Markup) return addMarkup(budget, a, b);
+  if (a instanceof Markup || b instanceof Markup) return budget.rare.addMarkup(budget, a, b);
   if (typeof a === 'string' && typeof b === 'string') {
     budget.room(a.length + b.length);
     return a + b;
@@ -80,58 +75,6 @@ function add(budget, a, b) {
     return a.concat(b);
   }
   return unsupported('+', a, b);
-}
-
-/** @param {Budget} budget @param {Value} a @param {Value} b */
-function addMarkup(budget, a, b) {
-  /** @param {Value} part */
-  const escaped = (part) => {
-    if (part instanceof Markup) return part.text;
-    if (typeof part !== 'string') unsupported('+', a, b);
-    return budget.text(part).replace(/[&<>'"]/g, (/** @type {string} */ char) => HTML[char]);
-  };
-  return new Markup(budget.text(escaped(a) + escaped(b)));
-}
-
-/** @param {Budget} budget @param {Value} value @param {number} times @param {Value} by @returns {Value} */
-function repeat(budget, value, times, by) {
-  times = Math.max(times, 0);
-  if (value instanceof Markup) return new Markup(repeat(budget, value.text, times, by));
-  if (typeof value === 'string') {
-    budget.room(value.length * times);
-    return value.repeat(times);
-  }
-  if (!Array.isArray(value) || value instanceof Range) return unsupported('*', value, by);
-  budget.room(32 * value.length * times);
-  const made = value instanceof Tuple ? new Tuple() : [];
-  for (let i = 0; i < times; i++) for (const item of value) made.push(item);
-  return made;
-}
-
-/**
- * `text % value`: %s, %r, %d, %i and %%, without flags.
- * @param {Budget} budget @param {string} text @param {Value} value
- */
-export function percent(budget, text, value) {
-  const args = value instanceof Tuple ? [...value] : [value];
-  let next = 0;
-  const result = budget.text(text).replace(/%(.|$)/gsu, (found, kind) => {
-    if (kind === '%') return '%';
-    if (!kind || !'srdi'.includes(kind)) fail(`'${found}' is not supported in a format`);
-    if (next === args.length) fail('not enough arguments for format string');
-    const arg = args[next++];
-    if (kind === 's') return toText(budget, arg);
-    if (kind === 'r') return repr(budget, arg);
-    const number = asNumber(arg);
-    if (number === undefined || !Number.isFinite(number)) {
-      fail(`%d format: a real number is required, not ${typeName(arg)}`);
-    }
-    return String(int(Math.trunc(Number(number))));
-  });
-  const ignored = value instanceof Map || value instanceof Undefined ||
-    Array.isArray(value) && !(value instanceof Tuple);
-  if (next < args.length && !ignored) fail('not all arguments converted during string formatting');
-  return budget.text(result);
 }
 
 /** @param {Value} value @param {string} op */
@@ -182,25 +125,13 @@ export function compare(budget, op, a, b) {
   return op === '<' ? order < 0 : op === '<=' ? order <= 0 : op === '>' ? order > 0 : order >= 0;
 }
 
-/** @param {Budget} budget @param {Value} a @param {Value} b @param {string} op @param {number} [depth]
+/** @param {Budget} budget @param {Value} a @param {Value} b @param {string} op
  * @returns {number} negative, zero, positive; NaN where nothing holds */
-export function orderOf(budget, a, b, op, depth = 0) {
+function orderOf(budget, a, b, op) {
+  const [x, y] = [asNumber(a), asNumber(b)];
+  if (x === undefined || y === undefined) return budget.rare.orderOf(budget, a, b, op);
   budget.spend(1);
-  if (depth > 200) fail('a value is nested too deep');
-  for (const side of [a, b]) if (side instanceof Undefined) fail(side.message);
-  if (typeof a === 'string' && typeof b === 'string') return compareTexts(budget.text(a), b);
-  const x = asNumber(a);
-  const y = asNumber(b);
-  if (x !== undefined && y !== undefined) return x === y ? 0 : x - y;
-  if (!alike(a, b) || a instanceof Range) {
-    fail(`'${op}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`);
-  }
-  for (let i = 0; i < a.length && i < b.length; i++) {
-    if (!equal(budget, a[i], b[i])) {
-      return orderOf(budget, plain(a[i]), plain(b[i]), op, depth + 1);
-    }
-  }
-  return a.length - b.length;
+  return x === y ? 0 : x - y;
 }
 
 /** @param {Budget} budget @param {Value} all @param {Value} item as `item in all` */

@@ -1,8 +1,6 @@
-/** Jinja2's tests; arguments as those of filters. */
+/** Jinja2's tests; arguments as those of filters. rare/tests.js has more. */
 
-import { isLower, isUpper } from './methods.js';
-import { binary, compare, equal } from './operators.js';
-import { toText } from './print.js';
+import { compare } from './operators.js';
 import { asNumber, Callable, fail, Float, isIterable, Loop, plain, Undefined } from './values.js';
 
 /** @import { Budget, Value } from './values.js' */
@@ -10,31 +8,25 @@ import { asNumber, Callable, fail, Float, isIterable, Loop, plain, Undefined } f
 
 /** @param {Value} value @returns {boolean} */
 const isNumber = (value) => asNumber(value) !== undefined;
-/** @param {Budget} budget @param {Value} value @param {Value} by */
-const rest = (budget, value, by) => plain(binary(budget, '%', value, by));
 /** @param {string} op @returns {Filter} */
 const compared = (op) => (value, [other], budget) => compare(budget, op, value, other);
 
 const [eq, ne, lt, le, gt, ge] = ['==', '!=', '<', '<=', '>', '>='].map(compared);
 
 /** @type {Record<string, Filter>} */
-export const TESTS = {
+const TESTS = {
   boolean: (value) => typeof value === 'boolean',
   callable: (value) =>
     value instanceof Callable || value instanceof Undefined || value instanceof Loop,
   defined: (value) => !(value instanceof Undefined),
-  divisibleby: (value, [by], budget) => equal(budget, rest(budget, value, by), 0),
-  even: (value, _, budget) => equal(budget, rest(budget, value, 2), 0),
   false: (value) => value === false,
   float: (value) => value instanceof Float,
   in: (value, [all], budget) => compare(budget, 'in', value, all),
   integer: (value) => typeof value === 'number',
   iterable: isIterable,
-  lower: (value, _, budget) => isLower(toText(budget, value)),
   mapping: (value) => value instanceof Map,
   none: (value) => value === null,
   number: isNumber,
-  odd: (value, _, budget) => equal(budget, rest(budget, value, 2), 1),
   sameas: (value, [other]) =>
     value instanceof Float && other instanceof Float ? value === other : value === other,
   sequence: (value) =>
@@ -43,7 +35,6 @@ export const TESTS = {
   string: (value) => typeof plain(value) === 'string',
   true: (value) => value === true,
   undefined: (value) => value instanceof Undefined,
-  upper: (value, _, budget) => isUpper(toText(budget, value)),
   '==': eq,
   eq,
   equalto: eq,
@@ -64,6 +55,7 @@ export const TESTS = {
 /** @param {Budget} budget @param {string} name @param {Value} value @param {Value[]} args @returns {boolean} */
 export function test(budget, name, value, args) {
   budget.spend(1);
-  if (!Object.hasOwn(TESTS, name)) fail(`no test named '${name}'`);
-  return TESTS[name](value, args, budget);
+  const tests = Object.hasOwn(TESTS, name) ? TESTS : budget.rare.TESTS;
+  if (!Object.hasOwn(tests, name)) fail(`no test named '${name}'`);
+  return tests[name](value, args, budget);
 }

@@ -11,18 +11,30 @@
 import { MdstError } from '../errors.js';
 
 /** @typedef {any} Value */
+/** @typedef {typeof import('./rare/rare.js')} Rare */
 
 /** @param {string} message @returns {never} @throws {MdstError} 'invalid_request' */
 export function fail(message) {
   throw new MdstError('invalid_request', `the chat template: ${message}`);
 }
 
-/** Steps, depth and sizes that a rendering may take. */
+/** A rendering came to what few templates use, without it. */
+export class Missing extends Error {}
+
+/** Steps, depth and sizes that a rendering may take, and what it may need besides. */
 export class Budget {
-  constructor({ steps = 4_000_000, depth = 1000, size = 1 << 22 } = {}) {
-    this.steps = steps;
-    this.depth = depth;
-    this.size = size;
+  /** @param {Rare} [parts] */
+  constructor(parts) {
+    this.parts = parts;
+    this.steps = 4_000_000;
+    this.depth = 1000;
+    this.size = 1 << 22;
+  }
+
+  /** @returns {Rare} @throws {Missing} where it was not given */
+  get rare() {
+    if (!this.parts) throw new Missing();
+    return this.parts;
   }
 
   /** @param {number} steps */

@@ -1,44 +1,8 @@
-/** What somebody can do whose device cannot run the model, or whose attempt failed. */
+/** What somebody can do whose attempt failed. */
 
 /** @import { ErrorCode } from '../mdst.d.ts' */
 
 import { sentence } from './format.js';
-
-/**
- * @typedef {object} Browser
- * @property {boolean} secure whether the page came over https or from this machine
- * @property {boolean} webgpu whether scripts are offered WebGPU
- * @property {boolean} gpu whether WebGPU found a GPU
- */
-
-/**
- * Next steps, the likeliest to help first. The first thing that is missing hides the rest: without
- * WebGPU nothing is known of the GPU.
- *
- * @param {Browser} browser
- * @returns {string[]}
- */
-export function adviceFor(browser) {
-  if (!browser.secure) {
-    return ['Open this page over https:// or on localhost: browsers offer WebGPU nowhere else.'];
-  }
-  if (!browser.webgpu) {
-    return [
-      'Use a browser with WebGPU: a current Chrome or Edge, Safari 26, or Firefox on Windows or on a Mac with Apple silicon.',
-      'Where the browser is current: turn on graphics acceleration in its settings and start it again.',
-    ];
-  }
-  if (!browser.gpu) {
-    return [
-      'Turn on graphics acceleration in the settings of the browser and start it again.',
-      'Update the driver of the graphics card. On Linux, try Chrome with --enable-unsafe-webgpu and --enable-features=Vulkan.',
-    ];
-  }
-  return [
-    'Try another browser on this device, or a device with a stronger GPU.',
-    'Whoever compiled the model can make it need less: a shorter context, or a smaller quantisation.',
-  ];
-}
 
 /** @type {ReadonlySet<string>} */
 const LOST = new Set(

@@ -1,13 +1,13 @@
 /** The panel's figures: how fast the last answer was, what the device is, and the time per layer. */
 
-/** @import { Engine, Profile } from '../mdst.d.ts' */
+/** @import { Engine } from '../mdst.d.ts' */
 
 // @ts-types="../mdst.d.ts"
 import { clearCache } from '../mdst.js';
 import { create, describe, element } from './elements.js';
 import { deviceFacts } from './facts.js';
 import { codeOf } from './failure.js';
-import { formatMicroseconds, sentence } from './format.js';
+import { sentence } from './format.js';
 
 export class Panel {
   constructor() {
@@ -44,8 +44,8 @@ export class Panel {
     this.button.disabled = true;
     this.button.textContent = 'Measuring…';
     try {
-      const profile = await this.engine.profile();
-      this.place.replaceChildren(...tables(profile));
+      const { tables } = await import('./times.js');
+      this.place.replaceChildren(...tables(await this.engine.profile()));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.place.replaceChildren(create('p', sentence(`${codeOf(error)}: ${message}`)));
@@ -53,38 +53,4 @@ export class Panel {
     this.button.disabled = false;
     this.button.textContent = 'Measure again';
   }
-}
-
-/** @param {Profile} profile @returns {HTMLElement[]} */
-function tables({ method, microseconds, layers, kernels }) {
-  const how = method === 'timestamps' ? 'by the GPU’s clock' : 'by the clock of this page';
-  const line = create('p', `A token takes ${formatMicroseconds(microseconds)}, ${how}.`);
-  line.className = 'quiet';
-  return [line, table('Layer', layers), table('Step', kernels)];
-}
-
-/**
- * @param {string} title
- * @param {Profile['layers']} rows
- */
-function table(title, rows) {
-  const most = Math.max(...rows.map(({ microseconds }) => microseconds));
-  const body = create('tbody');
-  body.append(...rows.map(({ label, microseconds }) => {
-    const row = create('tr');
-    const name = create('th', label);
-    name.scope = 'row';
-    const bar = create('progress');
-    bar.max = most || 1;
-    bar.value = microseconds;
-    bar.ariaHidden = 'true'; // the number stands beside it
-    const place = create('td');
-    place.append(bar);
-    row.append(name, place, create('td', formatMicroseconds(microseconds)));
-    return row;
-  }));
-  const made = create('table');
-  made.className = 'times';
-  made.append(create('caption', title), body);
-  return made;
 }

@@ -7,12 +7,12 @@ import { MdstError } from '../../../runtime_js/runtime/errors.js';
 import { renderChat } from '../../../runtime_js/runtime/template/chat_template.js';
 
 const questions = JSON.parse(await new Response(Deno.stdin.readable).text());
-console.log(JSON.stringify(questions.map(answer)));
+console.log(JSON.stringify(await Promise.all(questions.map(answer))));
 
 /** @param {{ tree: unknown, conversation: any }} question */
-function answer({ tree, conversation }) {
+async function answer({ tree, conversation }) {
   try {
-    return { text: renderChat({ format: 1, templates: { default: tree } }, conversation) };
+    return { text: await renderChat({ format: 1, templates: { default: tree } }, conversation) };
   } catch (error) {
     if (error instanceof MdstError && error.code === 'invalid_request') {
       return { error: error.message };

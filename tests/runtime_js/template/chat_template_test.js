@@ -2,6 +2,8 @@
 
 import { MdstError } from '../../../runtime_js/runtime/errors.js';
 import { renderChat } from '../../../runtime_js/runtime/template/chat_template.js';
+import { Renderer } from '../../../runtime_js/runtime/template/renderer.js';
+import { Budget, fromJson, Missing } from '../../../runtime_js/runtime/template/values.js';
 import { assertEquals } from '../assert.js';
 
 /** @param {unknown[]} tree @param {Record<string, unknown>} [more] */
@@ -10,10 +12,10 @@ function render(tree, more) {
   return renderChat(data, { messages: [{ role: 'user', content: 'Hi' }], ...more });
 }
 
-/** @param {() => unknown} run @returns {string} the message of its typed error */
-function message(run) {
+/** @param {() => Promise<unknown>} run @returns {Promise<string>} the message of its typed error */
+async function message(run) {
   try {
-    run();
+    await run();
   } catch (error) {
     if (error instanceof MdstError && error.code === 'invalid_request') return error.message;
     throw error;
@@ -27,7 +29,7 @@ const macro = (inner) => [['macro', ['f', [], [], [['print', inner]], []]], ['pr
 const CALL = ['call', ['name', 'f'], []];
 const DOUBLE = ['+', ['name', 'x'], ['name', 'x']];
 
-Deno.test('a template cannot take all time or memory', () => {
+Deno.test('a template cannot take all time or memory', async () => {
   /** @type {[unknown[], string][]} */
   const bombs = [
     [[['for', 'i', RANGE, [], [['for', 'j', RANGE, [], ['x'], []]], []]], 'too many steps'],
@@ -61,49 +63,93 @@ Deno.test('a template cannot take all time or memory', () => {
   ];
   for (const [tree, said] of bombs) {
     const start = performance.now();
-    assertEquals(message(() => render(tree)).includes(said), true);
+    assertEquals((await message(() => render(tree))).includes(said), true);
     assertEquals(performance.now() - start < 5000, true);
   }
 });
 
-Deno.test('a conversation that cannot be rendered', () => {
+Deno.test('a conversation that cannot be rendered', async () => {
   const refuse = [['print', ['call', ['name', 'raise_exception'], ['No, thanks.']]]];
-  assertEquals(message(() => render(refuse)), 'the chat template: No, thanks.');
+  assertEquals(await message(() => render(refuse)), 'the chat template: No, thanks.');
   /** @type {any} */
   const circle = {};
   circle.circle = circle;
-  assertEquals(message(() => render(['x'], { circle })).includes('nested too deep'), true);
-  assertEquals(message(() => render(['x'], { now: 'tomorrow' })).includes('YYYY-MM-DD'), true);
+  assertEquals((await message(() => render(['x'], { circle }))).includes('nested too deep'), true);
   assertEquals(
-    message(() => renderChat({ format: 1, templates: {} }, { messages: [] }))
+    (await message(() => render(['x'], { now: 'tomorrow' }))).includes('YYYY-MM-DD'),
+    true,
+  );
+  assertEquals(
+    (await message(() => renderChat({ format: 1, templates: {} }, { messages: [] })))
       .includes('completions'),
     true,
   );
 });
 
-Deno.test('names of JavaScript are not names of a template', () => {
+Deno.test('names of JavaScript are not names of a template', async () => {
   for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'globalThis']) {
-    assertEquals(render([['print', ['name', name]]]), '');
+    assertEquals(await render([['print', ['name', name]]]), '');
     for (const of of [['name', 'messages'], 'text', 1, ['item', ['name', 'messages'], 0]]) {
-      assertEquals(render([['print', ['attr', of, name]]]), '');
-      assertEquals(render([['print', ['item', of, name]]]), '');
+      assertEquals(await render([['print', ['attr', of, name]]]), '');
+      assertEquals(await render([['print', ['item', of, name]]]), '');
     }
-    assertEquals(message(() => render([['print', ['filter', name, 1, []]]])).length > 0, true);
+    assertEquals(
+      (await message(() => render([['print', ['filter', name, 1, []]]]))).length > 0,
+      true,
+    );
   }
   const value = JSON.parse('{"__proto__": {"a": 1}, "constructor": 2}');
   assertEquals(
-    render([['print', ['filter', 'tojson', ['name', 'v'], []]]], { v: value }),
+    await render([['print', ['filter', 'tojson', ['name', 'v'], []]]], { v: value }),
     '{"__proto__": {"a": 1}, "constructor": 2}',
   );
 });
 
-Deno.test('tools, the day and other variables reach the template', () => {
+Deno.test('tools, the day and other variables reach the template', async () => {
   const templates = {
     default: [['print', ['call', ['name', 'strftime_now'], ['%d %B %Y, %A %j']]]],
     tool_use: [['print', ['name', 'extra']]],
   };
   const conversation = { messages: [], now: '2024-12-31', extra: '<script>' };
-  assertEquals(renderChat({ format: 1, templates }, conversation), '31 December 2024, Tuesday 366');
+  assertEquals(
+    await renderChat({ format: 1, templates }, conversation),
+    '31 December 2024, Tuesday 366',
+  );
   const tools = [{ name: 'f' }];
-  assertEquals(renderChat({ format: 1, templates }, { ...conversation, tools }), '<script>');
+  assertEquals(await renderChat({ format: 1, templates }, { ...conversation, tools }), '<script>');
+});
+
+Deno.test('a plain conversation needs nothing rare, and what does says so', () => {
+  /** @param {unknown[]} body */
+  const alone = (body) => {
+    const budget = new Budget();
+    const messages = [{ role: 'user', content: ' Hi ' }];
+    return new Renderer(budget, {}).render(body, fromJson(budget, { messages }));
+  };
+  const message = ['name', 'm'];
+  /** @param {unknown} value */
+  const each = (value) => [['for', 'm', ['name', 'messages'], [], [['print', value]], []]];
+  const content = ['attr', message, 'content'];
+  assertEquals(
+    alone(each(['+', ['attr', message, 'role'], ['filter', 'trim', content, []]])),
+    'userHi',
+  );
+  assertEquals(alone(each(['attr', message, 'tool_calls'])), '');
+  const rare = [
+    ['filter', 'tojson', message, []],
+    ['call', ['attr', content, 'title'], []],
+    ['test', 'odd', 1, []],
+    ['*', content, 2],
+    ['cmp', ['list', []], ['<', 1]],
+    message,
+  ];
+  for (const value of rare) {
+    let error;
+    try {
+      alone(each(value));
+    } catch (thrown) {
+      error = thrown;
+    }
+    assertEquals(error instanceof Missing, true);
+  }
 });

@@ -1,6 +1,6 @@
 /** `strftime_now`: a date by a C format, in C's own locale. */
 
-import { fail } from './values.js';
+import { fail } from '../values.js';
 
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
 const MONTHS =
