@@ -194,17 +194,11 @@ def test_a_full_disk(bundle: Bundle, page: Page) -> None:
     session = page.context.new_cdp_session(page)
     origin = page.evaluate("location.origin")
     session.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": size // 2})
-    # The browser counts what was written a little later: a load may slip through on a busy machine.
-    for _ in range(4):
-        if not again(page)["cache"]["kept"]:
-            break
-        page.evaluate("engines.main.unload().then(() => runtime()).then((all) => all.clearCache())")
-    for _ in range(2):
-        stats = again(page)
-        assert stats["cache"]["kept"] is False
-        assert "no room" in stats["cache"]["notice"]
-        assert stats["load"]["bytes"] == size
-    assert 0 < stats["load"]["cached_bytes"] < size
+    # One load only: Chromium counts what was written late, so that a next one may find room.
+    stats = again(page)
+    assert stats["cache"]["kept"] is False
+    assert "no room" in stats["cache"]["notice"]
+    assert stats["load"]["bytes"] == size
     session.send("Storage.overrideQuotaForOrigin", {"origin": origin})
     assert again(page)["cache"]["kept"] is True
     assert again(page)["load"]["cached_bytes"] == size
