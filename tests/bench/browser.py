@@ -1,10 +1,10 @@
 """Times a compiled model in headless Chromium: load, prefill, decode.
 
     python3 tests/bench/browser.py OUT [--chromium PATH] [--gpu vulkan|swiftshader] [--query Q]
-        [--page wasm]
+        [--page wllama] [--serve NAME=PATH …]
 
-Serves OUT at /bundle/ and browser.html (or wasm.html) beside this file at /, opens it, prints what
-it reports.
+Serves OUT at /bundle/, each PATH at /NAME, and browser.html or wllama.html beside this file at
+/, opens it, prints what it reports.
 Only the standard library is needed. Check `vendor` in the first line before believing a number.
 """
 
@@ -40,27 +40,30 @@ GPU = {
         "--ignore-gpu-blocklist",
         "--disable-gpu-watchdog",
     ],
+    "none": ["--disable-gpu"],
     "swiftshader": ["--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"],
 }
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files of two folders; what is POSTed is printed, and /done ends the run."""
+    """Files and folders by their names, and those of this one; what is POSTed is printed, and /done
+    ends the run."""
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *args: object, bundle: Path, done: threading.Event) -> None:
-        self.bundle, self.done = bundle, done
+    def __init__(self, *args: object, served: dict[str, Path], done: threading.Event) -> None:
+        self.served, self.done = served, done
         super().__init__(*args)  # type: ignore[arg-type]
 
     def translate_path(self, path: str) -> str:
         parts = [p for p in path.split("?")[0].split("/") if p not in ("", ".", "..")]
-        inside = parts[:1] == ["bundle"]
-        return str((self.bundle if inside else HERE).joinpath(*parts[inside:]))
+        base = self.served.get(parts[0]) if parts else None
+        return str(HERE.joinpath(*parts) if base is None else base.joinpath(*parts[1:]))
 
     def do_POST(self) -> None:
         size = int(self.headers.get("content-length", 0))
-        print(self.rfile.read(size).decode("utf-8", "replace"), flush=True)
+        sys.stdout.write(self.rfile.read(size).decode("utf-8", "replace") + "\n")
+        sys.stdout.flush()
         if self.path == "/done":
             self.done.set()
         self.send_response(200)
@@ -83,12 +86,15 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     parser.add_argument("--gpu", choices=sorted(GPU), default="vulkan")
-    parser.add_argument("--page", choices=["browser", "wasm"], default="browser")
+    parser.add_argument("--page", choices=["browser", "wllama"], default="browser")
+    parser.add_argument("--serve", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--query", default="")
     parser.add_argument("--limit", type=float, default=240, help="seconds")
     args = parser.parse_args()
     done = threading.Event()
-    handler = partial(Handler, bundle=args.out.resolve(), done=done)
+    served = {"bundle": args.out.resolve()}
+    served |= {name: Path(path).resolve() for name, path in (s.split("=", 1) for s in args.serve)}
+    handler = partial(Handler, served=served, done=done)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/{args.page}.html?{args.query}"
