@@ -1,9 +1,10 @@
 /**
  * The manifest of a bundle and its small files.
  *
- * @import { Manifest, Tier, WasmModule } from './manifest.d.ts'
+ * @import { Manifest, Tier } from './manifest.d.ts'
  * @import { Bytes } from './fetching.js'
  * @import { Memory } from '../mdst.d.ts'
+ * @import { Form } from './wasm/modules.js'
  * @import { Source } from './storage/source.js'
  * @import { Store } from './storage/store.js'
  */
@@ -94,11 +95,6 @@ export class Files {
     return await this.fetched(name, file);
   }
 
-  /** @param {WasmModule} module @returns {Promise<Bytes>} */
-  async module(module) {
-    return await this.fetched(module.file, module);
-  }
-
   /** @param {string} name @param {{ size: number, sha256: string }} file @returns {Promise<Bytes>} */
   async fetched(name, { size, sha256 }) {
     const bytes = new Uint8Array(size);
@@ -140,9 +136,9 @@ function parseJson(text, name) {
 
 /**
  * @param {Manifest} manifest
- * @param {WasmModule} [module] when it is what runs
- * @returns {Memory} bytes of all buffers by kind; a module has one memory, and activations and all
- *   the rest in its arena
+ * @param {Form} [module] when it is what runs
+ * @returns {Memory} bytes of all buffers by kind; a module has one memory, or its parts have, and
+ *   activations and all the rest in its arena
  */
 export function memoryOf({ buffers }, module) {
   const memory = { weights: 0, kv: 0, arena: 0, other: 0, total: 0 };
@@ -153,6 +149,7 @@ export function memoryOf({ buffers }, module) {
   }
   if (module === undefined) return memory;
   const { weights, kv } = memory;
-  const total = module.pages * PAGE;
+  const parts = 'parts' in module ? module.parts : [module];
+  const total = parts.reduce((sum, { pages }) => sum + pages * PAGE, 0);
   return { weights, kv, arena: total - weights - kv, other: 0, total };
 }

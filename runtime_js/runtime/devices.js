@@ -30,7 +30,9 @@ import { MdstError } from './errors.js';
 export async function findDevice(manifest, wanted, signal) {
   const { device, tier, asked } = wanted;
   const tiers = device === 'wasm' ? [] : manifest.tiers.map(({ name }) => name);
-  const modules = device === 'webgpu' ? [] : manifest.wasm.map(({ name }) => name);
+  const modules = device === 'webgpu'
+    ? []
+    : [...manifest.wasm, ...manifest.wasm_cuts].map(({ name }) => name);
   const names = [...new Set([...tiers, ...modules])];
   if (tier !== undefined && !names.includes(tier)) {
     const message = `there is no tier ${JSON.stringify(tier)} (there are: ${names.join(', ')})`;

@@ -45,6 +45,7 @@ ON_DEMAND = {
     "runtime/gpu.js": 8_500,
     "runtime/tuning/race.js": 2_500,
     "runtime/tuning/stopwatch.js": 2_000,
+    "runtime/wasm/chain.js": 900,
     "runtime/wasm/modules.js": 1_200,
     "runtime/wasm/open.js": 3_500,
     "runtime/wasm/member.js": 300,

@@ -141,8 +141,10 @@ export class Store {
 }
 
 /** @param {Manifest} manifest @returns {string[]} hashes of all its files */
-export function hashesOf({ files, wasm, weights }) {
-  return [...files, ...wasm, ...weights.flatMap((set) => set.shards)].map((file) => file.sha256);
+export function hashesOf({ files, wasm, wasm_cuts, weights }) {
+  const parts = wasm_cuts.flatMap((cut) => cut.parts);
+  const shards = weights.flatMap((set) => set.shards);
+  return [...files, ...wasm, ...parts, ...shards].map((file) => file.sha256);
 }
 
 /**

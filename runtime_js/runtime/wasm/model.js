@@ -3,7 +3,9 @@
  * loop of its own, so that the thread hears messages between them.
  *
  * @import { DeviceStats, Outcome, Running, Settings } from '../executor.d.ts'
- * @import { Manifest, WasmModule } from '../manifest.d.ts'
+ * @import { Manifest } from '../manifest.d.ts'
+ * @import { Chain } from './chain.js'
+ * @import { Form } from './modules.js'
  * @import { Programs, Team } from './team.js'
  */
 
@@ -21,15 +23,13 @@ const LEAST_PART = 16; // tokens, below which shorter parts cost much more in al
 export class WasmModel {
   /**
    * @param {Manifest} manifest
-   * @param {WasmModule} module
-   * @param {WebAssembly.Memory} memory with the weights in it
-   * @param {Team} team
+   * @param {Form} module
+   * @param {Team | Chain} team over memory with the weights in it
    * @param {string | null} notice
    */
-  constructor(manifest, module, memory, team, notice) {
+  constructor(manifest, module, team, notice) {
     this.manifest = manifest;
     this.module = module;
-    this.memory = memory;
     this.team = team;
     this.notice = notice;
     const { window, least_window, ahead } = manifest.context;
@@ -48,14 +48,15 @@ export class WasmModel {
     /** Where the next token that is drawn will stand, and how many stand before it that were. */
     this.next = 0;
     this.drawn = 0;
+    const { buffer } = team.memory;
     const { vocabulary } = manifest.model;
-    this.row = new Float32Array(memory.buffer, module.logits, vocabulary);
-    this.bias = new Float32Array(memory.buffer, module.bias, vocabulary);
-    this.counts = new Uint32Array(memory.buffer, module.counts, vocabulary);
-    this.ring = new Uint32Array(memory.buffer, module.tokens, window);
+    this.row = new Float32Array(buffer, module.logits, vocabulary);
+    this.bias = new Float32Array(buffer, module.bias, vocabulary);
+    this.counts = new Uint32Array(buffer, module.counts, vocabulary);
+    this.ring = new Uint32Array(buffer, module.tokens, window);
     const size = stateSize(manifest.state);
-    this.state = new Uint8Array(memory.buffer, module.state, size);
-    this.view = new DataView(memory.buffer, module.state, size);
+    this.state = new Uint8Array(buffer, module.state, size);
+    this.view = new DataView(buffer, module.state, size);
   }
 
   get suited() {

@@ -1,7 +1,7 @@
 /**
  * Which of a bundle's WebAssembly modules runs here, and on how many threads.
  *
- * @import { Manifest, WasmModule } from '../manifest.d.ts'
+ * @import { Manifest, WasmCut, WasmModule } from '../manifest.d.ts'
  * @import { Problem } from '../../mdst.d.ts'
  */
 
@@ -29,9 +29,11 @@ const NOT_SECURE = {
 };
 
 /**
- * `notice`: why one thread alone works on it, for the user.
+ * A module, or where its memory passes what 32 bits address perhaps several. `notice`: why one thread
+ * alone works on it, for the user.
  *
- * @typedef {{ module: WasmModule, threads: number, notice: string | null }} Cpu
+ * @typedef {WasmModule | WasmCut} Form
+ * @typedef {{ module: Form, threads: number, notice: string | null }} Cpu
  */
 
 /**
@@ -42,10 +44,11 @@ const NOT_SECURE = {
  *   a thread that may wait for others
  * @returns {{ cpu: Cpu | null, problem: Problem | null }} one of them
  */
-export function findModule({ wasm }, { tier, threads, worker }) {
+export function findModule({ wasm, wasm_cuts }, { tier, threads, worker }) {
   if (!globalThis.crypto?.subtle) return { cpu: null, problem: NOT_SECURE };
-  const named = wasm.filter(({ name }) => tier === undefined || name === tier);
-  const lacks = (/** @type {WasmModule} */ { features }) => features.find((one) => !has(one));
+  // One with 64-bit memory is better than its cut form.
+  const named = [...wasm_cuts, ...wasm].filter(({ name }) => tier === undefined || name === tier);
+  const lacks = (/** @type {Form} */ { features }) => features.find((one) => !has(one));
   const able = named.filter((module) => lacks(module) === undefined);
   const alone = whyAlone(worker);
   const count = threads ?? sensibleThreads();
@@ -87,13 +90,13 @@ function has(feature) {
 }
 
 /**
- * @param {WasmModule[]} modules
- * @param {(module: WasmModule) => string | undefined} lacks
+ * @param {Form[]} modules
+ * @param {(module: Form) => string | undefined} lacks
  * @param {string | null} alone
  * @returns {Problem}
  */
 function problemOf(modules, lacks, alone) {
-  const [plainest] = modules;
+  const plainest = modules.find((module) => 'pages' in module) ?? modules[0];
   if (plainest === undefined) {
     const message = 'the bundle has no WebAssembly module';
     return { what: 'wasm', needed: 'a module', found: 'none', message };
@@ -103,6 +106,9 @@ function problemOf(modules, lacks, alone) {
     const message = alone ?? 'the module needs more than one thread';
     return { what: 'threads', needed: 'threads', found: 'one', message };
   }
-  const message = `this browser has no WebAssembly with ${feature}`;
+  const message = `this browser has no WebAssembly with ${feature}` +
+    (feature === 'memory64' && 'pages' in plainest
+      ? ` for the ${plainest.pages * 2 ** 16} bytes that the model needs`
+      : '');
   return { what: feature, needed: feature, found: 'none', message };
 }

@@ -237,7 +237,8 @@ Deno.test('the files of a manifest are the small ones and those of all weights',
   /** @type {any} */
   const manifest = {
     files: shards('ab'),
-    wasm: shards('cd'),
+    wasm: shards('c'),
+    wasm_cuts: [{ parts: shards('d') }],
     weights: [{ shards: shards('e') }, { shards: shards('fg') }],
   };
   assertEquals(hashesOf(manifest), [...'abcdefg']);

@@ -13,6 +13,7 @@ const MANIFEST = {
     module('relaxed-threads', 16, 'simd', 'relaxed-simd', 'threads'),
     module('later', 16, 'simd', 'threads', 'what comes later'),
   ],
+  wasm_cuts: [],
 };
 
 /**
@@ -29,9 +30,9 @@ function where(isolated, test) {
   }
 }
 
-/** @param {any} wanted */
-function found(wanted) {
-  const { cpu, problem } = findModule(MANIFEST, { worker: true, ...wanted });
+/** @param {any} wanted @param {any} [manifest] */
+function found(wanted, manifest = MANIFEST) {
+  const { cpu, problem } = findModule(manifest, { worker: true, ...wanted });
   return cpu ? [cpu.module.name, cpu.threads, cpu.notice !== null] : problem?.what;
 }
 
@@ -44,6 +45,43 @@ Deno.test('the fastest module that this engine has all features of', () => {
     assertEquals(found({ tier: 'base-threads', threads: 1 }), ['base-threads', 1, false]);
     assertEquals(found({ tier: 'later' }), 'what comes later');
     assertEquals(found({ tier: 'none' }), 'wasm');
+  });
+});
+
+Deno.test('a model that is cut where addresses are too short for all of it', () => {
+  const pages = 70_000;
+  const whole = (/** @type {string} */ feature) => [
+    { ...module('base', 1, 'simd', feature), pages },
+    { ...module('relaxed', 1, 'simd', 'relaxed-simd', feature), pages },
+    { ...module('base-threads', 16, 'simd', 'threads', feature), pages },
+  ];
+  const wasm_cuts = [
+    { ...module('base-cut', 1, 'simd'), parts: [] },
+    { ...module('base-threads-cut', 16, 'simd', 'threads'), parts: [] },
+  ];
+  const isCut = (/** @type {any} */ manifest) => {
+    const { cpu, problem } = findModule(manifest, { worker: true, threads: 1 });
+    return cpu ? 'parts' in cpu.module : problem?.message;
+  };
+  where(true, () => {
+    const wide = { wasm: whole('memory64'), wasm_cuts };
+    const able = isCut(wide) === false; // whether this engine has memory64
+    const narrow = { wasm: whole('memory96'), wasm_cuts };
+    assertEquals(isCut(narrow), true);
+    assertEquals(found({ threads: 4 }, narrow), ['base-threads-cut', 4, false]);
+    assertEquals(found({ threads: 1 }, narrow), ['base-cut', 1, false]); // relaxed has no cut form
+    assertEquals(found({ tier: 'base-cut' }, wide), ['base-cut', 1, false]);
+    assertEquals(found({ tier: 'relaxed' }, narrow), 'memory96');
+    if (able) assertEquals(found({ threads: 1 }, wide), ['relaxed', 1, false]);
+    const validate = WebAssembly.validate;
+    WebAssembly.validate = (bytes) => new Uint8Array(/** @type {any} */ (bytes))[8] !== 5;
+    try {
+      assertEquals(isCut(wide), true);
+      const message = String(isCut({ wasm: whole('memory64'), wasm_cuts: [] }));
+      assertEquals(message.includes(`memory64 for the ${pages * 2 ** 16} bytes`), true);
+    } finally {
+      WebAssembly.validate = validate;
+    }
   });
 });
 
