@@ -111,7 +111,7 @@ export interface Progress {
 export interface BundleOptions {
   /** Where the bundle lies; default: beside this module. */
   base?: string | URL;
-  /** Default: the GPU, or where there is none that can run the model, the CPU. */
+  /** Default: the GPU; where none can run the model, or a small one is faster so, the CPU. */
   device?: 'auto' | DeviceName;
   /** Kernels or module to use, such as `base`; default: those that are fastest on this device. */
   tier?: string;
@@ -130,7 +130,8 @@ export interface LoadOptions extends BundleOptions {
   /**
    * Kernels that the device can run are timed in the first load, for less than a second, and the
    * fastest are kept for it (default; not where a CPU plays the GPU). `false`: the first that are
-   * right, in the compiler's order; `again`: timed whatever is known, on CPUs too.
+   * right, in the compiler's order; `again`: timed whatever is known, on CPUs too. Where no device is
+   * asked for, models of up to 64 MiB are timed on the CPU too, and run there if that is faster.
    */
   profile?: boolean | 'again';
   /** When the context is full: `slide` drops the oldest tokens but the first `sinks`. */
@@ -360,6 +361,7 @@ export interface Tuning {
    * for by name.
    */
   source: 'measured' | 'kept' | 'order' | 'asked';
+  /** Or the CPU's module, if that is faster. */
   tier: string;
   /** Its programs for a token, the first for the beginnings of texts. */
   programs: string[];
@@ -391,7 +393,7 @@ export interface Stats {
   notice: string | null;
   /** Tiers that fail on this device, or `webgpu` for all of them, and why. */
   refused: Refusal[];
-  /** How the kernels were chosen; null for a CPU. */
+  /** How the kernels were chosen; null for a CPU that no GPU was compared with. */
   tuning: Tuning | null;
   /** The GPU, if it is one. */
   adapter: AdapterInfo | null;

@@ -1,9 +1,10 @@
 /**
  * A model on the GPU: the tier that is fastest there of those that give right answers, and the
- * weights.
+ * weights. A small one may turn out to be faster on the CPU.
  *
  * @import { AdapterInfo, Refusal, Tuning } from '../mdst.d.ts'
  * @import { Case } from './answers.js'
+ * @import { Running } from './executor.d.ts'
  * @import { Site, Wanted } from './load.js'
  * @import { Plan } from './tuning/plan.js'
  */
@@ -21,28 +22,35 @@ import { makePlan } from './tuning/plan.js';
 /**
  * @typedef {{ candidate: Candidate, rivals: Promise<Candidate>[], answers: Record<string, Case[]>,
  *   refused: Refusal[] }} Ready
+ * @typedef {{ model: Running, tuning: Tuning }} Timed
  */
 
 /**
  * @param {Site} site
  * @param {GPUAdapter} adapter
  * @param {Wanted} wanted
- * @returns {Promise<{ model: Model, adapter: AdapterInfo, tuning: Tuning, refused: Refusal[] }>}
+ * @returns {Promise<Timed & { adapter: AdapterInfo | null, refused: Refusal[] }>}
  */
 export async function openGpu(site, adapter, wanted) {
-  const { manifest, meter, signal } = site;
+  const { manifest, meter } = site;
   const plan = await makePlan(wanted, manifest, site.text, adapter);
+  const { known } = plan;
+  if (plan.cpu && known !== null && manifest.wasm.some(({ name }) => name === known.tuning.tier)) {
+    const { openKept } = await import('./tuning/cpu.js');
+    const kept = await openKept(site, wanted, known);
+    if (kept !== null) return kept;
+  }
   const ready = await prepare(site, plan, adapter);
   const { candidate, candidate: { device, kernels, programs }, refused } = ready;
   meter.begin('weights', shardsOf(manifest).reduce((sum, { size }) => sum + size, 0));
   const buffers = await device.buffers(manifest.buffers);
-  const timing = quiet(timed(plan, ready, signal));
+  const timing = quiet(timed(site, wanted, plan, ready));
   await upload(device, buffers, site);
   const bound = bindPrograms(programs, binderOf(device, manifest, kernels, buffers));
-  const model = new Model(device, manifest, candidate.tier, buffers, bound);
+  const own = new Model(device, manifest, candidate.tier, buffers, bound);
   meter.time();
-  const tuning = await (await timing)(model);
-  return { model, adapter: describe(adapter), tuning, refused };
+  const { model, tuning } = await (await timing)(own);
+  return { model, adapter: model === own ? describe(adapter) : null, tuning, refused };
 }
 
 /**
@@ -95,20 +103,22 @@ async function prepare({ files, manifest, signal, meter, opened }, plan, first) 
 /**
  * Begins what has to be done for timing, if it is due, while weights arrive.
  *
+ * @param {Site} site
+ * @param {Wanted} wanted
  * @param {Plan} plan
  * @param {Ready} ready
- * @param {AbortSignal} signal
- * @returns {Promise<(model: Model) => Promise<Tuning>>} leaves the fastest kernels in the model
+ * @returns {Promise<(model: Model) => Promise<Timed>>} leaves the fastest kernels in the model, or
+ *   gives one on the CPU
  */
-async function timed(plan, ready, signal) {
+async function timed(site, wanted, plan, ready) {
   const { candidate, rivals, refused } = ready;
   if (plan.timed && rivals.length + candidate.decode.length > 1) {
     const { prepareTuning } = await import('./tuning/race.js');
-    return await prepareTuning(plan, ready, signal);
+    return await prepareTuning(site, wanted, plan, ready);
   }
-  return () => {
+  return (model) => {
     refused.push(...candidate.refused);
-    return Promise.resolve(plan.tuning(candidate));
+    return Promise.resolve({ model, tuning: plan.tuning(candidate) });
   };
 }
 

@@ -43,6 +43,8 @@ ON_DEMAND = {
     "page/times.js": 700,
     "runtime/cache.js": 1_000,
     "runtime/gpu.js": 8_500,
+    "runtime/tuning/cpu.js": 1_500,
+    "runtime/tuning/decide.js": 400,
     "runtime/tuning/race.js": 2_500,
     "runtime/tuning/stopwatch.js": 2_000,
     "runtime/wasm/chain.js": 900,

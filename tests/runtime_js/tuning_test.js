@@ -150,14 +150,16 @@ const MANIFEST = {
   tiers: ['slow', 'plain', 'good', 'best', 'bestest'].map((name) => (
     { ...TIER, name, language: [], subgroup_size: null, limits: [] }
   )),
+  weights: [{ shards: [{ size: 40 * 2 ** 20 }] }, { shards: [{ size: 24 * 2 ** 20 }] }],
 };
+const LARGE = { ...MANIFEST, weights: [...MANIFEST.weights, { shards: [{ size: 4 }] }] };
 
-/** @param {object} wanted @param {string} [architecture] */
-async function plan(wanted, architecture = 'gpu') {
+/** @param {object} wanted @param {string} [architecture] @param {any} [manifest] */
+async function plan(wanted, architecture = 'gpu', manifest = MANIFEST) {
   const base = new URL('https://example.org/');
   return await makePlan(
     { base, cache: true, device: 'auto', worker: false, ...wanted },
-    MANIFEST,
+    manifest,
     '{}',
     adapter(architecture),
   );
@@ -184,6 +186,14 @@ Deno.test('the best tiers are timed, on GPUs, unless one is asked for', async ()
     assert(!other.timed);
     assertEquals(other.group(other.tiers[0]).length, 1);
   }
+});
+
+Deno.test('the CPU is a rival for small models, in a worker, where no device is asked for', async () => {
+  assert((await plan({ worker: true })).cpu);
+  assert(!(await plan({})).cpu);
+  assert(!(await plan({ worker: true, device: 'webgpu' })).cpu);
+  assert(!(await plan({ worker: true, tier: 'good' })).cpu);
+  assert(!(await plan({ worker: true }, 'gpu', LARGE)).cpu);
 });
 
 Deno.test('what is known comes first, and is not timed again', async () => {

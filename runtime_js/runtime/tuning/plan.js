@@ -10,11 +10,13 @@
  */
 
 import { isFallback, usableTiers } from '../check.js';
+import { shardsOf } from '../shards.js';
 import { keyOf, recall } from './kept.js';
 
 /** To find out which is fastest, where the browser ends on the way. */
 export const MOST_TRIES = 2;
 const MOST_TIERS = 3; // that are compiled to be timed
+const SMALL = 64 * 2 ** 20; // bytes of weights, up to which a CPU may be faster than a GPU
 
 /**
  * @param {Wanted} wanted
@@ -22,16 +24,21 @@ const MOST_TIERS = 3; // that are compiled to be timed
  * @param {string} text of the manifest
  * @param {GPUAdapter} adapter
  */
-export async function makePlan({ tier, profile, cache, found }, manifest, text, adapter) {
+export async function makePlan(wanted, manifest, text, adapter) {
+  const { device, tier, profile, threads, worker, cache, found } = wanted;
+  const weights = shardsOf(manifest).reduce((sum, { size }) => sum + size, 0);
+  // A page's own thread is not given away where a GPU can do the work.
+  const cpu = device === 'auto' && tier === undefined && worker && weights <= SMALL;
+  const about = cpu ? `${text} ${globalThis.crossOriginIsolated} ${threads}` : text;
   const tiers = usableTiers(manifest, adapter, tier);
   const open = tier === undefined && profile !== false && found === undefined;
-  const key = open && cache ? await keyOf(adapter, text).catch(() => null) : null;
+  const key = open && cache ? await keyOf(adapter, about).catch(() => null) : null;
   const known = found ?? (key && profile !== 'again' ? await recall(key) : null);
   const tries = known?.begun ?? 0;
   const due = known === null || tries > 0 && tries < MOST_TRIES;
   const timed = open && due && (profile === 'again' || !isFallback(adapter));
   const source = tier === undefined ? 'order' : 'asked';
-  return new Plan(tiers, due ? null : known, key, timed, source, tries);
+  return new Plan(tiers, due ? null : known, key, timed, source, tries, cpu);
 }
 
 export class Plan {
@@ -42,8 +49,9 @@ export class Plan {
    * @param {boolean} timed
    * @param {'order' | 'asked'} source of the tuning if nothing is known and nothing timed
    * @param {number} tries so far
+   * @param {boolean} cpu whether it may be the CPU that is fastest
    */
-  constructor(tiers, known, key, timed, source, tries) {
+  constructor(tiers, known, key, timed, source, tries, cpu) {
     const first = tiers.filter(({ name }) => name === known?.tuning.tier);
     this.tiers = [...first, ...tiers.filter((tier) => !first.includes(tier))];
     this.known = known;
@@ -51,6 +59,7 @@ export class Plan {
     this.timed = timed;
     this.source = source;
     this.tries = tries;
+    this.cpu = cpu;
   }
 
   /** @param {Tier} tier @returns {Tier[]} it, and those that are to be timed beside it */

@@ -2,8 +2,8 @@
  * Timing within a load: rivals compile while weights arrive, and whatever fails of it leaves the load
  * as it is without.
  *
- * @import { Tuning } from '../../mdst.d.ts'
- * @import { Ready } from '../gpu.js'
+ * @import { Ready, Timed } from '../gpu.js'
+ * @import { Site, Wanted } from '../load.js'
  * @import { Model } from '../model.js'
  * @import { Plan } from './plan.js'
  */
@@ -14,12 +14,16 @@ import { MOST_TRIES } from './plan.js';
 import { buildRivals, tune } from './tune.js';
 
 /**
+ * @param {Site} site
+ * @param {Wanted} wanted
  * @param {Plan} plan
  * @param {Ready} ready
- * @param {AbortSignal} signal
- * @returns {Promise<(model: Model) => Promise<Tuning>>} leaves the fastest kernels in the model
+ * @returns {Promise<(model: Model) => Promise<Timed>>} leaves the fastest kernels in the model, or
+ *   gives one on the CPU
  */
-export async function prepareTuning(plan, { candidate, rivals, answers, refused }, signal) {
+export async function prepareTuning(site, wanted, plan, ready) {
+  const { candidate, rivals, answers, refused } = ready;
+  const { signal } = site;
   const plain = plan.tuning(candidate);
   /** @param {number} begun */
   const note = async (begun) => {
@@ -39,14 +43,20 @@ export async function prepareTuning(plan, { candidate, rivals, answers, refused 
       await note(plan.tries + 1); // so that it is given up where browsers end of it
       try {
         const tuning = await tune(model, [candidate, ...others], answers, refused, signal);
-        if (plan.key) await keep(plan.key, { tuning, refused, begun: 0 });
-        return tuning;
+        /** @type {Timed} */
+        let fastest = { model, tuning };
+        if (plan.cpu && tuning.source === 'measured') {
+          const { raceCpu } = await import('./cpu.js');
+          fastest = await raceCpu(site, wanted, model, tuning, refused);
+        }
+        if (plan.key) await keep(plan.key, { tuning: fastest.tuning, refused, begun: 0 });
+        return fastest;
       } catch (error) {
-        return await withoutTiming(error);
+        return { model, tuning: await withoutTiming(error) };
       }
     };
   } catch (error) {
     const tuning = await withoutTiming(error);
-    return () => Promise.resolve(tuning);
+    return (model) => Promise.resolve({ model, tuning });
   }
 }

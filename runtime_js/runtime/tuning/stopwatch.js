@@ -5,7 +5,7 @@
  * not matter how late a browser tells that work is done (Firefox: by up to 100 ms), and so that the
  * time between submits counts. Browsers make that clock coarse (Chrome: 65 µs), hence long runs.
  *
- * @import { Settings } from '../executor.d.ts'
+ * @import { Running, Settings } from '../executor.d.ts'
  * @import { Model } from '../model.js'
  * @import { Dispatch } from '../programs.js'
  */
@@ -26,7 +26,11 @@ const COARSE = 20; // milliseconds; waits longer than that are no measure of wor
 /** @type {Settings} of no text */
 const NO_TEXT = { sampling: {}, limit: 0, sinks: 0, endIds: [], counted: null, bias: null };
 
-/** Makes a model ready for tokens that belong to no text. @param {Model} model */
+/**
+ * Makes a model ready for tokens that belong to no text.
+ *
+ * @param {Pick<Running, 'cache' | 'manifest' | 'begin'>} model
+ */
 export function leaveText(model) {
   model.cache.clear();
   model.begin({ ...NO_TEXT, limit: model.manifest.context.max_position });
