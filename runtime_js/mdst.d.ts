@@ -16,8 +16,8 @@ export type ErrorCode =
   /** `load` was aborted by its signal. */
   | 'aborted'
   /**
-   * The browser took the GPU or a thread away and gave no other one, or no text could go on there;
-   * load again.
+   * The browser took the GPU, a thread or the worker away and gave no other one, or no text could go
+   * on there; load again.
    */
   | 'device_lost'
   /** The device has not enough memory free. */

@@ -56,16 +56,14 @@ class Options:
 
     def __post_init__(self) -> None:
         checks = {
-            "--context is between 16 and 16777215": self.context is None
+            "--context: between 16 and 16777215": self.context is None
             or 16 <= self.context < 1 << 24,
-            "--chunk is between 1 and 4096": self.chunk is None or 1 <= self.chunk <= 4096,
-            "--shard-size is between 64 KiB and 256 MiB": 1 << 16 <= self.shard_size <= 256 * MIB,
-            "--jobs is at least 1": self.jobs >= 1,
-            "--max-binding is between 64 KiB and 128 MiB": 1 << 16
-            <= self.max_binding
-            <= MAX_BINDING,
-            "--max-memory is between 64 KiB and 4 GiB": 1 << 16 <= self.max_memory <= MAX_MEMORY,
+            "--chunk: between 1 and 4096": self.chunk is None or 1 <= self.chunk <= 4096,
+            "--shard-size: between 64 KiB and 256 MiB": 1 << 16 <= self.shard_size <= 256 * MIB,
+            "--jobs: at least 1": self.jobs >= 1,
+            "--max-binding: between 64 KiB and 128 MiB": 1 << 16 <= self.max_binding <= MAX_BINDING,
+            "--max-memory: between 64 KiB and 4 GiB": 1 << 16 <= self.max_memory <= MAX_MEMORY,
         }
         for rule, holds in checks.items():
             if not holds:
-                raise UsageError("OPTION001", rule)
+                raise UsageError("OPTION001", rule.replace(":", " must be", 1))

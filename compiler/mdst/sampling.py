@@ -72,8 +72,9 @@ class SamplingParams:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:  # also true of NaN
+                least, most = (int(b) if b == int(b) else b for b in (low, high))
                 raise UsageError(
-                    "SAMPLING001", f"{name} is {value}, but must be from {low:g} to {high:g}"
+                    "SAMPLING001", f"{name} is {value}, but must be from {least} to {most}"
                 )
 
 

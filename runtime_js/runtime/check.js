@@ -132,14 +132,8 @@ function noTier(manifest, wanted) {
  * @param {GPUAdapter} adapter
  * @param {string} [wanted]
  * @returns {Tier[]} the tiers that the adapter has all needs of, best first
- * @throws {MdstError} 'invalid_request' when no tier has the wanted name
  */
 export function usableTiers(manifest, adapter, wanted) {
-  const names = manifest.tiers.map((tier) => tier.name);
-  if (wanted !== undefined && !names.includes(wanted)) {
-    const message = `there is no tier ${JSON.stringify(wanted)} (there are: ${names.join(', ')})`;
-    throw new MdstError('invalid_request', message);
-  }
   return manifest.tiers
     .filter((tier) => wanted === undefined || tier.name === wanted)
     .filter((tier) => canRunTier(tier, adapter))

@@ -54,6 +54,12 @@ export function checkNames(given, known, inside = '') {
   }
 }
 
+/** @param {readonly number[]} ids @param {number} vocabulary @param {string} param */
+export function checkIds(ids, vocabulary, param) {
+  if (!Array.isArray(ids)) throw invalid(`${param} must be a list of token ids`, param);
+  for (const id of ids) checkId(id, vocabulary, param);
+}
+
 /** @param {number} id @param {number} vocabulary @param {string} param */
 export function checkId(id, vocabulary, param) {
   if (Number.isInteger(id) && id >= 0 && id < vocabulary) return;

@@ -8,7 +8,7 @@
  */
 
 import { findAdapter, findProblems, unsupported } from './check.js';
-import { MdstError } from './errors.js';
+import { invalid, show } from './checks.js';
 
 /**
  * `adapter`: of a GPU that can run the bundle; `cpu`: how the CPU does where there is none. One of
@@ -35,8 +35,7 @@ export async function findDevice(manifest, wanted, signal) {
     : [...manifest.wasm, ...manifest.wasm_cuts].map(({ name }) => name);
   const names = [...new Set([...tiers, ...modules])];
   if (tier !== undefined && !names.includes(tier)) {
-    const message = `there is no tier ${JSON.stringify(tier)} (there are: ${names.join(', ')})`;
-    throw new MdstError('invalid_request', message);
+    throw invalid(`there is no tier ${show(tier)} (there are: ${names.join(', ')})`, 'tier');
   }
   const onGpu = device !== 'wasm' && (tier === undefined || tiers.includes(tier));
   const onlyInPage = onGpu && wanted.gpuInPage && !navigator.gpu; // the page will try it there

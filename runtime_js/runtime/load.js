@@ -156,6 +156,7 @@ async function open(site, choice, wanted) {
       const instead = choice.spare && OF_THE_GPU.includes(code) && site.meter.files === 0;
       if (instead) ({ cpu } = await findCpu(site.manifest, wanted));
       if (cpu === null) throw error;
+      site.opened.close?.();
       refused.push({ tier: 'webgpu', program: null, reason: message });
     }
   }

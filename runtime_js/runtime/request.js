@@ -8,6 +8,7 @@
 
 import {
   checkId,
+  checkIds,
   checkNames,
   invalid,
   readNumber,
@@ -220,7 +221,7 @@ function readFormat(given) {
  */
 export function checkPrompt(ids, manifest, param = 'prompt') {
   if (ids.length === 0) throw invalid('the prompt has no tokens', param);
-  for (const id of ids) checkId(id, manifest.model.vocabulary, param);
+  checkIds(ids, manifest.model.vocabulary, param);
   const { window } = manifest.context;
   if (ids.length > window) {
     const message = `the prompt has ${ids.length} tokens, but the context holds ${window}`;

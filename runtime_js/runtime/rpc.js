@@ -31,7 +31,8 @@ export class Caller {
     worker.addEventListener('error', (event) => {
       event.preventDefault();
       const reason = event.message || 'its script could not be loaded';
-      this.end(new MdstError('download_failed', `the worker failed: ${reason}`));
+      const code = this.next > 1 ? 'device_lost' : 'download_failed'; // the first call loads
+      this.end(new MdstError(code, `the worker failed: ${reason}`));
     });
   }
 

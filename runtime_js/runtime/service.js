@@ -10,7 +10,7 @@
  */
 
 import { chatIds, render } from './chat/template.js';
-import { checkId, invalid, readOption } from './checks.js';
+import { checkIds, invalid, readOption } from './checks.js';
 import { complete } from './completions.js';
 import { Constraints } from './constraints.js';
 import { MdstError } from './errors.js';
@@ -146,7 +146,7 @@ export class Service {
   async chat(given, call) {
     const { model: { manifest }, tokenizer } = this.running;
     const request = readChatRequest(given, manifest, this.onFull);
-    const ids = chatIds(await this.render(given), tokenizer);
+    const ids = chatIds(await this.applyChatTemplate(given), tokenizer);
     checkPrompt(ids, manifest, 'messages');
     const shape = chatShape(headOf('chatcmpl', manifest.model.name), tokenizer);
     return await this.answer(given, ids, request, shape, call);
@@ -156,7 +156,7 @@ export class Service {
    * @param {Pick<ChatRequest, 'messages' | keyof ChatOptions>} given
    * @returns {Promise<string>} the prompt that the chat template makes
    */
-  async render(given) {
+  async applyChatTemplate(given) {
     const { template, tokenizer } = this.running;
     if (template !== null) return await render(template, given, tokenizer);
     throw new MdstError('no_chat_template', 'the model has no chat template');
@@ -227,7 +227,7 @@ export class Service {
   /** @param {{ ids: number[] }} argument */
   detokenize({ ids }) {
     const { tokenizer, model } = this.running;
-    for (const id of ids) checkId(id, model.manifest.model.vocabulary, 'ids');
+    checkIds(ids, model.manifest.model.vocabulary, 'ids');
     return Promise.resolve(tokenizer.decodeText(ids, { special: true, whole: true }));
   }
 
@@ -235,8 +235,8 @@ export class Service {
   logits({ ids, prefill = false, last = Infinity }) {
     return this.turns.run(async () => {
       const { model } = this.running;
+      checkIds(ids, model.manifest.model.vocabulary, 'ids');
       if (prefill) checkPrompt(ids, model.manifest, 'ids');
-      for (const id of ids) checkId(id, model.manifest.model.vocabulary, 'ids');
       return await readLogits(model, ids, { prefill, last, sinks: this.sinks });
     });
   }
@@ -289,33 +289,10 @@ function rate(count, seconds) {
 
 /**
  * @param {Service} service
- * @param {{ method: string, argument: any }} order
+ * @param {{ method: string, argument: any }} order by an engine
  * @param {Call} call
  * @returns {Promise<any>}
  */
 export async function dispatch(service, { method, argument }, call) {
-  switch (method) {
-    case 'load':
-      return await service.load(argument, call);
-    case 'complete':
-      return await service.complete(argument, call);
-    case 'chat':
-      return await service.chat(argument, call);
-    case 'applyChatTemplate':
-      return await service.render(argument);
-    case 'tokenize':
-      return await service.tokenize(argument);
-    case 'detokenize':
-      return await service.detokenize(argument);
-    case 'logits':
-      return await service.logits(argument);
-    case 'stats':
-      return await service.stats();
-    case 'profile':
-      return await service.profile();
-    case 'unload':
-      return await service.unload();
-    default:
-      throw new Error(`no method ${method}`);
-  }
+  return await /** @type {Methods} */ (/** @type {unknown} */ (service))[method](argument, call);
 }

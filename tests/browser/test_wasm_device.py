@@ -30,6 +30,17 @@ LOSE_ALL = """
   GPU.prototype.requestAdapter = () => Promise.resolve(null);
   for (const device of devices) device.destroy();
 """
+NO_MEMORY = """
+  const createBuffer = GPUDevice.prototype.createBuffer;
+  GPUDevice.prototype.createBuffer = function (wanted) {
+    if (wanted.label === 'arena') throw new RangeError('too large');
+    return createBuffer.call(this, wanted);
+  };
+"""
+REASONS = """() => Promise.all(devices.map(async ({ lost }) => {
+  const late = new Promise((resolve) => setTimeout(() => resolve({ reason: 'none' }), 5000));
+  return (await Promise.race([lost, late])).reason;
+}))"""
 ON_THE_CPU = "options => start({ device: 'wasm', ...options })"
 REQUEST = {"prompt": [5, 6, 7, 8], "ignore_eos": True, "max_tokens": 12, "seed": 3}
 MEMBER = "runtime/wasm/member.js"
@@ -156,6 +167,17 @@ def test_a_gpu_that_is_lost_for_good(
     assert (stats["device"], stats["tier"], stats["replaced"]) == ("wasm", "base", 1)
     assert stats["adapter"] is None
     assert "found no GPU" in stats["refused"][0]["reason"]
+    assert tokens(page) == wanted
+
+
+def test_a_gpu_without_enough_memory_is_let_go(
+    bundle: Bundle, serve: Callable[..., str], open_page: Callable[..., Page], wanted: list[int]
+) -> None:
+    page = open_page(serve(bundle.path), DEVICES + NO_MEMORY)
+    stats = page.evaluate("() => start({ worker: false })")
+    assert stats["device"] == "wasm"
+    assert "not enough memory" in stats["refused"][-1]["reason"]
+    assert set(page.evaluate(REASONS)) == {"destroyed"}
     assert tokens(page) == wanted
 
 

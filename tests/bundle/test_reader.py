@@ -59,13 +59,18 @@ def test_an_unknown_tier_is_a_usage_error(bundle: Bundle) -> None:
     assert error.value.id == "OPEN002"
 
 
-@pytest.mark.parametrize("name", ["nothing", "empty", "file"])
+@pytest.mark.parametrize("name", ["empty", "file"])
 def test_what_is_no_bundle(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(UsageError) as error:
         Bundle.open(tmp_path / name)
     assert error.value.id == "OPEN001"
+
+
+def test_nothing_at_all_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(CannotReadError, match="nothing': there is no such folder"):
+        Bundle.open(tmp_path / "nothing")
 
 
 def test_weights_may_lie_elsewhere(copy: Path, tmp_path: Path) -> None:

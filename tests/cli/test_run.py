@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -186,6 +187,19 @@ def test_what_is_no_bundle(run: Run, tmp_path: Path) -> None:
     done = run("--tokens", "1", out=tmp_path)
     assert done.code == 2
     assert "is not a compiled model" in done.err
+
+
+@pytest.mark.parametrize("words", [[], ["--logits", "x.npy"], ["--prefill-logits", "x.npy"]])
+def test_a_prompt_without_tokens(
+    run: Run, bundle: Bundle, words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bare = replace(bundle.vocabulary(), add_bos=False)
+    monkeypatch.setattr(Bundle, "vocabulary", lambda self: bare)
+    monkeypatch.chdir(tmp_path)
+    done = run("--prompt", "", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "mdst-run: error[RUN002]: the prompt has no tokens\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_logits_that_cannot_be_saved(run: Run, tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mdst.bundle.page import page_files
-from mdst.cli.serve import make_server, policy
+from mdst.cli.serve import command, make_server, policy
 from mdst.errors import CannotReadError, MalformedError, UsageError
 from mdst.report import Reporter
 
@@ -288,12 +289,30 @@ def test_the_origin_comes_from_the_manifest(client: Client) -> None:
 def test_addresses_that_cannot_be_had(client: Client, tmp_path: Path) -> None:
     with pytest.raises(CannotReadError, match="is not a folder"):
         make_server(tmp_path / "nowhere", port=0)
-    with pytest.raises(UsageError, match=r"cannot listen on 127\.0\.0\.1:99999"):
-        make_server(client.out, port=99999)
+    with pytest.raises(UsageError, match=r"cannot listen on no\.such\.invalid:0") as caught:
+        make_server(client.out, host="no.such.invalid", port=0)
+    assert caught.value.hint is None  # another port does not help
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match="Address already in use"):
             make_server(client.out, port=port)
+
+
+def test_an_ipv6_address_and_an_odd_path(client: Client) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("needs IPv6")
+    server, url = make_server(client.out, host="::1", port=0, base="/a b/")
+    server.server_close()
+    assert re.fullmatch(r"http://\[::1\]:\d+/a%20b/", url)
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x"])
+def test_ports_that_are_none(client: Client, invoke: Callable[..., Any], port: str) -> None:
+    done = invoke(command, "mdst-serve", client.out, "--port", port)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("mdst-serve: error[USAGE]: Invalid value for '--port'")
 
 
 def test_the_command_prints_its_url_and_ends_on_interrupt(

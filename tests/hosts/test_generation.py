@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from mdst.bundle.reader import Bundle
 from mdst.codegen.tiers import FLOAT_TIERS
 from mdst.hosts.generate import generate
 from mdst.hosts.host import END, FULL, Host, Request
+from mdst.hosts.wgpu_host import WgpuHost
 from mdst.sampling import SamplingParams
 
 Compiled = Callable[..., Bundle]
@@ -178,6 +180,30 @@ def test_an_end_token_ends_the_text(bundle: Bundle, host_of: HostOf, name: str, 
     assert host.decode(4) == []
     assert host.tokens == [*PROMPT, *expected[: position + 1]]
     assert text(host, replace(DRAWN, end_ids=(expected[0],)), 30, steps) == []
+
+
+@pytest.mark.parametrize("tier", FLOAT_TIERS)
+def test_counts_are_uploaded_only_where_the_sampler_has_not_made_them(
+    bundle: Bundle, host_of: HostOf, tier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = host_of(bundle, tier)
+    assert isinstance(host, WgpuHost)
+    number = next(i for i, b in enumerate(bundle.manifest.buffers) if b.kind == "counts")
+    counts, write = host._buffers[number], host.device.write
+    uploads: list[int] = []
+
+    def counting(buffer: Any, offset: int, data: Any) -> None:
+        uploads.extend([offset] if buffer is counts else [])
+        write(buffer, offset, data)
+
+    monkeypatch.setattr(host.device, "write", counting)
+    text(host, DRAWN, 40, steps=6)
+    assert len(uploads) == 1
+    host.take_back(3)
+    assert len([*host.decode(2), *host.decode(2)]) == 4
+    assert len(uploads) == 2
+    found = host.device.read(counts, 0, host.counts.nbytes).view(np.uint32)
+    assert np.array_equal(found, host.counts)
 
 
 @pytest.mark.parametrize("name", HOSTS)

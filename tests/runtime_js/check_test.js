@@ -6,6 +6,7 @@ import {
   neededLimits,
   usableTiers,
 } from '../../runtime_js/runtime/check.js';
+import { findDevice } from '../../runtime_js/runtime/devices.js';
 
 const MIB = 2 ** 20;
 
@@ -65,7 +66,7 @@ Deno.test('no adapter is a problem', () => {
   assertEquals(findProblems(MANIFEST, null).length, 1);
 });
 
-Deno.test('the best tier comes first; one that is asked for must be there', async () => {
+Deno.test('the best tier comes first, of those that are asked for', () => {
   const names = (
     /** @type {string[]} */ features,
     /** @type {string | undefined} */ wanted = undefined,
@@ -73,8 +74,15 @@ Deno.test('the best tier comes first; one that is asked for must be there', asyn
   assertEquals(names(['subgroups']), ['subgroups', 'base']);
   assertEquals(names([]), ['base']);
   assertEquals(names(['subgroups'], 'base'), ['base']);
-  await assertFails(() => names([], 'fast'), 'invalid_request');
+  assertEquals(names(['subgroups'], 'fast'), []);
   assertEquals(findProblems(MANIFEST, adapter(), 'subgroups')[0].needed, 'subgroups');
+});
+
+Deno.test('a tier that is asked for must be there', async () => {
+  const wanted = { device: /** @type {const} */ ('webgpu'), tier: 'fast', worker: true };
+  const error = await assertFails(() => findDevice(MANIFEST, wanted), 'invalid_request');
+  assertEquals(error.message, 'there is no tier "fast" (there are: base, subgroups, of32, spoken)');
+  assertEquals(error.param, 'tier');
 });
 
 Deno.test('a tier of whole subgroups needs them, and its limits', () => {

@@ -91,6 +91,16 @@ Deno.test('a worker whose script fails says so', async () => {
   assert((await assertFails(() => answer, 'download_failed')).message.includes('404'));
 });
 
+Deno.test('a worker that fails later is lost, and the model must be loaded again', async () => {
+  const { caller, worker } = connect(({ method }) =>
+    method === 'load' ? Promise.resolve(1) : new Promise(() => {})
+  );
+  assertEquals(await caller.call('load', 0), 1);
+  const answer = caller.call('complete', 0);
+  worker.dispatchEvent(new ErrorEvent('error', { message: 'oops', cancelable: true }));
+  assert((await assertFails(() => answer, 'device_lost')).message.includes('oops'));
+});
+
 Deno.test('leaving a stream stops it and waits for its end', async () => {
   let ended = false;
   const { caller } = connect(async (_, { signal, onPart }) => {

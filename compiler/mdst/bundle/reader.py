@@ -44,8 +44,12 @@ class Bundle:
         """`weights`: where the shards are when they are not in the bundle. `check`: every other
         file is held against the bundle's list of files first.
 
-        Raises UsageError when `path` is no bundle, MalformedError when it is a broken one.
+        Raises CannotReadError when there is nothing at `path`, UsageError when that is no bundle,
+        MalformedError when it is a broken one.
         """
+        if not path.exists():
+            message = f"{printable(str(path), limit=400)}: there is no such folder"
+            raise CannotReadError("OPEN004", message)
         if not (path / "manifest.json").is_file():
             raise UsageError(
                 "OPEN001", f"{printable(str(path), limit=400)} is not a compiled model"

@@ -131,6 +131,9 @@ class BundleWriter:
                 os.fsync(raw.fileno())
 
     def _begin(self) -> None:
+        if not self._out.parent.is_dir():
+            message = f"{_shown(self._out)}: there is no folder {_shown(self._out.parent)}"
+            raise CannotWriteError("WRITE003", message)
         try:
             self._lock = Lock(self._lock_file)
         except BlockingIOError:

@@ -95,6 +95,7 @@ def command(
         sinks=_sinks(sinks, bundle),
     )
     host = open_host(bundle, host_name, tier, _tell)
+    host.check_ids(ids, bundle.manifest.model.vocabulary)
     if logits:
         host.start(request)
         _save(logits, np.stack([host.decode_logits(id) for id in ids]))
@@ -147,7 +148,7 @@ def _generate(
 def _prompt_ids(tokenizer: Tokenizer, prompt: str | None, tokens: str | None) -> list[int]:
     """The prompt's ids. Text gets BOS and EOS as the vocabulary says, and no special tokens."""
     if (prompt is None) == (tokens is None):
-        raise click.UsageError("one of --prompt and --tokens is needed")
+        raise click.UsageError("--prompt or --tokens is needed, and not both")
     if prompt is not None:
         return tokenizer.encode(prompt, add_special=True, parse_special=False)
     try:
@@ -167,7 +168,7 @@ def _chat_ids(
 ) -> list[int]:
     """Ids of a chat of one message, by the model's template."""
     if prompt is None or tokens is not None:
-        raise click.UsageError("--chat takes --prompt")
+        raise click.UsageError("--chat needs --prompt, and takes no --tokens")
     messages = [{"role": "user", "content": prompt}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
@@ -188,7 +189,8 @@ def _save(path: Path, array: npt.NDArray[np.float32]) -> None:
         with path.open("wb") as file:
             np.save(file, array)
     except OSError as error:
-        raise CannotWriteError("RUN006", f"{path}: {error.strerror or error}") from error
+        shown = printable(str(path), limit=400)
+        raise CannotWriteError("RUN006", f"{shown}: {error.strerror or error}") from error
 
 
 def _tell(message: str) -> None:

@@ -6,9 +6,11 @@ the strictest policy. Any static host does the rest: nothing here runs at the se
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import socket
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -94,14 +96,22 @@ def make_server(
     if csp:
         headers[POLICY] = policy(_weights_url(root))
     site = Site(root, f"/{base.strip('/')}/" if base.strip("/") else "/", headers)
+    wide = ":" in host
+    address = f"[{host}]" if wide else host
     try:
-        server = ThreadingHTTPServer((host, port), partial(_Handler, site=site))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(
-            "SERVE002", f"cannot listen on {host}:{port}: {reason}", hint="try --port 0"
-        ) from error
-    return server, f"http://{host}:{server.server_port}{site.base}"
+        server = (_Server6 if wide else ThreadingHTTPServer)(
+            (host, port), partial(_Handler, site=site)
+        )
+    except OSError as error:
+        of_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        message = f"cannot listen on {address}:{port}: {error.strerror or error}"
+        hint = "try --port 0" if of_port else None
+        raise UsageError("SERVE002", message, hint=hint) from error
+    return server, f"http://{address}:{server.server_port}{quote(site.base)}"
+
+
+class _Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
 
 
 def wanted_part(header: str | None, size: int) -> range | None:
@@ -217,13 +227,16 @@ class _Handler(BaseHTTPRequestHandler):
         """`log_request` has told it."""
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--port", default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True,
+    help="0 takes a free one.",
+)  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--csp", is_flag=True, help="Send the strictest Content-Security-Policy.")
 @click.option("--base", default="/", help="Serve below this path, as some hosts do.")
-@click.version_option(__version__)
+@click.version_option(__version__, "--version")
 def command(out: Path, port: int, host: str, csp: bool, base: str) -> None:
     """Previews the bundle OUT on this machine."""
     server, url = make_server(out, host=host, port=port, csp=csp, base=base)

@@ -6,8 +6,10 @@ The WGSL struct, the manifest and every host take names and offsets from here. A
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,27 @@ def _layout() -> tuple[StateField, ...]:
 STATE = _layout()
 STATE_BYTES = 256
 """Size of the buffer: the fields, padded to the alignment of bindings."""
+
+
+class _Field(Protocol):
+    """A StateField, or what a manifest tells of one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+
+
+def pack_state(
+    fields: Iterable[_Field], values: Mapping[str, int | float | Iterable[int]]
+) -> bytes:
+    """The buffer with these values, little-endian; whatever is not named is 0."""
+    raw = bytearray(STATE_BYTES)
+    named = {field.name: field for field in fields}
+    for name, value in values.items():
+        items = tuple(value) if isinstance(value, Iterable) else (value,)
+        code = "I" if named[name].type == "u32" else "f"
+        struct.pack_into(f"<{len(items)}{code}", raw, named[name].offset, *items)
+    return bytes(raw)

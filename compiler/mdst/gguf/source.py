@@ -16,18 +16,18 @@ class Source:
         """Open `path`. Raises CannotReadError (GGUF001) unless it is a readable regular file."""
         self.path = path
         self.name = printable(path.name or str(path))
+        place = printable(str(path), limit=400)
         try:
             # Without O_NONBLOCK, opening a FIFO waits for a writer, possibly for ever.
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            raise CannotReadError(
-                "GGUF001", f"{self.name}: cannot be opened: {_why(error)}"
-            ) from None
+            message = f"{place}: cannot be opened: {_why(error)}"
+            raise CannotReadError("GGUF001", message) from None
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
-            raise CannotReadError("GGUF001", f"{self.name}: is {kind}, not a regular file")
+            raise CannotReadError("GGUF001", f"{place}: is {kind}, not a regular file")
         # The file object closes the descriptor even when nobody calls close().
         self._file = os.fdopen(fd, "rb", buffering=0)
         self._identity = _identity(status)

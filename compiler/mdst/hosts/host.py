@@ -33,7 +33,7 @@ class Host(ABC):
     """A loaded model and one text in its cache.
 
     `tokens` are all ids so far, `position` how many of them the cache has seen, `step` how many
-    were generated.
+    were generated. `recounted`: `counts` were changed by more than the draws of the sampler.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Host(ABC):
         self.tokens: list[int] = []
         self.position = self.step = self.done = 0
         self.counts = np.zeros(vocabulary, np.uint32)
+        self.recounted = True
         self.bias = np.zeros(vocabulary, np.float32) if request.bias is None else request.bias
 
     @property
@@ -73,6 +74,7 @@ class Host(ABC):
         self.check_ids(ids, vocabulary)
         self.tokens += ids
         self.counts[list(ids)] |= np.uint32(IN_PROMPT)
+        self.recounted = True
         chunk = self.manifest.context.chunk
         for start in range(0, len(ids), chunk):
             part = ids[start : start + chunk]
@@ -91,6 +93,7 @@ class Host(ABC):
         self.check_ids([token], self.manifest.model.vocabulary)
         self.tokens.append(token)
         self.counts[token] |= np.uint32(IN_PROMPT)
+        self.recounted = True
         self.run_token(token)
         self.position += 1
         return self.logits()
@@ -106,6 +109,7 @@ class Host(ABC):
         """Forgets the last `count` generated tokens; generation goes on as if they never were."""
         for id in self.tokens[len(self.tokens) - count :]:
             self.counts[id] -= 1
+        self.recounted = True
         del self.tokens[len(self.tokens) - count :]
         self.step -= count
         self.done = 0

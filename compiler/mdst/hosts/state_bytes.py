@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ..bundle.manifest import Field
+from ..codegen.state import pack_state
 from ..sampling import state_fields
 from .host import Host
 
@@ -16,7 +16,7 @@ from .host import Host
 def state_bytes(host: Host, n_tokens: int, position: int) -> npt.NDArray[np.uint8]:
     """The state for a run of `n_tokens` tokens that stand at `position`."""
     request = host.request
-    values: dict[str, int | float | tuple[int, ...]] = {
+    values = {
         **state_fields(request.sampling),
         "position": position,
         "n_tokens": n_tokens,
@@ -27,14 +27,7 @@ def state_bytes(host: Host, n_tokens: int, position: int) -> npt.NDArray[np.uint
         "end_count": len(request.end_ids),
         "end_ids": request.end_ids,
     }
-    fields = {field.name: field for field in host.manifest.state}
-    raw = bytearray(max(field.offset + 4 * field.count for field in fields.values()))
-    for name, value in values.items():
-        field = fields[name]
-        items = value if isinstance(value, tuple) else (value,)
-        code = f"<{len(items)}{'I' if field.type == 'u32' else 'f'}"
-        struct.pack_into(code, raw, field.offset, *items)
-    return np.frombuffer(raw, np.uint8)
+    return np.frombuffer(pack_state(host.manifest.state, values), np.uint8)
 
 
 def read_state(fields: Sequence[Field], raw: npt.NDArray[np.uint8]) -> dict[str, int]:

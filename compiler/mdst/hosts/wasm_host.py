@@ -83,7 +83,9 @@ class WasmHost(Host):
     def _generate(self, program: str, repeat: int) -> list[int]:
         if self.done:
             return []
-        self._write(self.module.counts, self.counts.view(np.uint8))
+        if self.recounted:  # else the sampler has counted as `accept` did
+            self._write(self.module.counts, self.counts.view(np.uint8))
+            self.recounted = False
         for _ in range(repeat):
             self._call(program)
         state = self._state()

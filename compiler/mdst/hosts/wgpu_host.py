@@ -78,7 +78,9 @@ class WgpuHost(Host):
         """Runs `program` `repeat` times in one submit and takes the tokens it made."""
         if self.done:
             return []
-        self.device.write(self._named["counts"], 0, self.counts)
+        if self.recounted:  # else the sampler has counted as `accept` did
+            self.device.write(self._named["counts"], 0, self.counts)
+            self.recounted = False
         self.device.submit(program * repeat)
         state = self._read_state()
         count = state["step"] - self.step
@@ -89,9 +91,11 @@ class WgpuHost(Host):
 
     def _read_tokens(self, position: int, count: int) -> list[int]:
         """`count` ids from `position` on, out of the ring of tokens."""
-        window = self.manifest.context.window
-        ring = self.device.read(self._named["tokens"], 0, 4 * window).view(np.uint32)
-        return [int(ring[(position + i) % window]) for i in range(count)]
+        slot = position % self.manifest.context.window
+        before = min(count, self.manifest.context.window - slot)
+        parts = [(slot, before), (0, count - before)]
+        raw = [self.device.read(self._named["tokens"], 4 * s, 4 * n) for s, n in parts if n]
+        return [int(id) for part in raw for id in part.view(np.uint32)]
 
     def _write_state(self, n_tokens: int, position: int | None = None) -> None:
         at = self.position if position is None else position

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codegen.kernel import Grid
-from ..codegen.state import STATE, STATE_BYTES
+from ..codegen.state import STATE, STATE_BYTES, pack_state
 from ..philox import random_words
 
 Pattern = tuple[int, int, int, int]
@@ -98,15 +98,7 @@ class Case:
 
 def state_words(**values: int | float | Iterable[int]) -> Words:
     """The state buffer with the given fields (others 0)."""
-    raw = bytearray(STATE_BYTES)
-    fields = {field.name: field for field in STATE}
-    for name, value in values.items():
-        field = fields[name]
-        items = list(value) if isinstance(value, Iterable) else [value]
-        code = "<I" if field.type == "u32" else "<f"
-        for i, item in enumerate(items):
-            struct.pack_into(code, raw, field.offset + 4 * i, item)
-    return Words(0, struct.unpack(f"<{STATE_BYTES // 4}I", raw))
+    return Words(0, struct.unpack(f"<{STATE_BYTES // 4}I", pack_state(STATE, values)))
 
 
 def rounded(values: npt.NDArray[np.floating]) -> tuple[float, ...]:

@@ -167,9 +167,12 @@ async function clearAway(files, models) {
     if (record === null) await models.remove(key);
     else for (const hash of record.hashes) needed.add(hash);
   }
-  const unneeded = (await files.names()).filter((hash) => !needed.has(hash));
-  for (const hash of unneeded) await files.remove(hash).catch(() => {}); // it is being read
-  return unneeded.length > 0;
+  let any = false;
+  for (const hash of await files.names()) {
+    if (needed.has(hash)) continue;
+    await files.remove(hash).then(() => any = true, () => {}); // that one is being read
+  }
+  return any;
 }
 
 /** @param {Folder} models @param {string} but @returns {Promise<string | null>} */

@@ -18,11 +18,10 @@ export class Panel {
     /** @type {Engine | null} */
     this.engine = null;
     this.button.addEventListener('click', () => this.measure());
-    const forget = element('forget', HTMLButtonElement);
-    forget.addEventListener('click', async () => {
-      await clearCache();
-      forget.textContent = 'Deleted';
-      forget.disabled = true;
+    this.forget = element('forget', HTMLButtonElement);
+    this.forget.addEventListener('click', async () => {
+      this.forget.disabled = true;
+      this.forget.textContent = await clearCache().then(() => 'Deleted', () => 'Still in use');
     });
   }
 
@@ -30,6 +29,8 @@ export class Panel {
   take(engine) {
     this.engine = engine;
     this.figures.hidden = engine === null;
+    this.forget.disabled = false; // a load has kept it again
+    this.forget.textContent = 'Delete the download';
     this.place.replaceChildren();
     return this.refresh();
   }

@@ -197,6 +197,22 @@ Deno.test('a full disk: unneeded files go, then the model used least recently, t
   assert(last.notice?.includes('no room'));
 });
 
+Deno.test('a full disk of files that cannot be removed ends the keeping, not the load', async () => {
+  const both = folders({ bytes: 400 });
+  const [busy, fresh] = await Promise.all([fileOf(300), fileOf(300)]);
+  await both.files.write(busy.hash, busy.bytes);
+  const { remove } = both.files;
+  both.files.remove = (/** @type {string} */ name) =>
+    name === busy.hash
+      ? Promise.reject(new DOMException('in use', 'NoModificationAllowedError'))
+      : remove.call(both.files, name);
+  const store = new Store('model', both);
+  await store.remember('model', [fresh.hash]);
+  await store.keep(fresh.hash, fresh.bytes);
+  assertEquals([store.keeps, await found(store, fresh)], [false, null]);
+  assert(store.notice?.includes('no room'));
+});
+
 Deno.test('a file comes from the store, or else from the network, and is kept then', async () => {
   const real = globalThis.fetch;
   const file = await fileOf(100);

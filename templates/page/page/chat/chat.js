@@ -256,7 +256,7 @@ export class Chat {
     if (id === this.conversation.id) await this.open(null);
     await this.history.remove(id);
     this.showList();
-    this.composer.offer(`Deleted “${removed.title}”.`, async () => {
+    this.composer.offer(`Deleted “${removed.title}”`, async () => {
       await this.history.save(removed);
       this.open(id);
     });
