@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -13,32 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mutations import MUTATIONS, needs_mutations
 
 import mdst
 from mdst.cli.compile import command
 from mdst.hosts.wgpu_device import best_tier
 
 Invoke = Callable[..., Any]
-SCRIPT = Path(__file__).parents[2].parent / "shared" / "mutations" / "mutate_gguf.py"
 SECONDS = 5
 """Hang guard per file."""
 
 
-def mutations() -> dict[str, tuple[bytes, str, str]]:
-    """Name → (content, expected verdict, layer); empty without the shared files."""
-    if not SCRIPT.exists():
-        return {}
-    spec = importlib.util.spec_from_file_location("mutate_gguf", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: dict[str, tuple[bytes, str, str]] = module.M
-    return found
-
-
-MUTATIONS = mutations()
-pytestmark = pytest.mark.skipif(not MUTATIONS, reason="../shared/mutations is absent")
+pytestmark = needs_mutations
 
 PWNED = Path("/tmp/PWNED_mdst")
 """What a template would leave that gets to run a program."""

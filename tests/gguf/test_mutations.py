@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gguf.gguf_writer import GGUFWriter
+from mutations import MUTATIONS, needs_mutations
 
 import mdst
 from mdst.errors import CannotReadError, MalformedError, MdstError, UnsupportedError
@@ -23,7 +23,6 @@ REFUSALS = (CannotReadError, MalformedError, UnsupportedError)
 SECONDS = 5
 """Hang guard per file."""
 
-SCRIPT = Path(__file__).parents[2].parent / "shared" / "mutations" / "mutate_gguf.py"
 
 OTHERS = {
     # The header does not show these; whoever matches tensors to the model refuses them.
@@ -41,23 +40,6 @@ OTHERS = {
 }
 """Semantic mutations that neither reader nor configuration can judge, beside those of the chat
 template (tmpl_…)."""
-
-
-def mutations() -> dict[str, tuple[bytes, str, str]]:
-    """Name → (content, expected verdict, layer); empty without the shared files."""
-    if not SCRIPT.exists():
-        return {}
-    spec = importlib.util.spec_from_file_location("mutate_gguf", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: dict[str, tuple[bytes, str, str]] = module.M
-    return found
-
-
-MUTATIONS = mutations()
-needs_shared = pytest.mark.skipif(not MUTATIONS, reason="../shared/mutations is absent")
 
 
 def verdict(path: Path, layer: str) -> str:
@@ -79,7 +61,7 @@ def verdict(path: Path, layer: str) -> str:
     return "reject"
 
 
-@needs_shared
+@needs_mutations
 @pytest.mark.parametrize("name", [n for n, m in MUTATIONS.items() if m[2] == "container"])
 def test_container_mutation_gets_its_verdict(tmp_path: Path, name: str) -> None:
     content, expected, layer = MUTATIONS[name]
@@ -89,7 +71,7 @@ def test_container_mutation_gets_its_verdict(tmp_path: Path, name: str) -> None:
     assert expected == "either" or found == expected
 
 
-@needs_shared
+@needs_mutations
 @pytest.mark.parametrize("name", [n for n, m in MUTATIONS.items() if m[2] == "semantic"])
 def test_semantic_mutation_gets_its_verdict(tmp_path: Path, name: str) -> None:
     content, expected, layer = MUTATIONS[name]
@@ -100,7 +82,7 @@ def test_semantic_mutation_gets_its_verdict(tmp_path: Path, name: str) -> None:
         assert expected == "either" or found == expected
 
 
-@needs_shared
+@needs_mutations
 def test_mutations_left_to_others_exist() -> None:
     assert set(MUTATIONS) >= OTHERS
 
@@ -123,7 +105,7 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 """
 
 
-@needs_shared
+@needs_mutations
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_all_mutations_together_stay_below_300_mb(tmp_path: Path) -> None:
     for name, (content, _, _) in MUTATIONS.items():
@@ -188,7 +170,7 @@ def test_every_truncation_is_refused(tmp_path: Path, seed: bytes) -> None:
     refuse_every_truncation(path)
 
 
-@needs_shared
+@needs_mutations
 def test_every_truncation_of_a_larger_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.gguf"
     path.write_bytes(MUTATIONS["valid"][0])
