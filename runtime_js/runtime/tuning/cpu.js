@@ -61,7 +61,8 @@ export async function raceCpu(site, wanted, model, tuning, refused) {
     opened.close?.();
     throwIfAborted(site.signal);
     model.assertUsable();
-    refused.push({ tier: name, program: null, reason: String(error) });
+    const { message } = /** @type {Error} */ (error);
+    refused.push({ tier: name, program: null, reason: message });
     return found;
   }
 }
@@ -78,8 +79,12 @@ export async function raceCpu(site, wanted, model, tuning, refused) {
 export async function openKept(site, wanted, { tuning, refused }) {
   const { cpu } = await findCpu(site.manifest, wanted);
   if (cpu?.module.name !== tuning.tier) return null;
-  const model = await openCpu(site, cpu);
-  return { model, adapter: null, tuning: { ...tuning, source: 'kept' }, refused };
+  const model = await openCpu(site, cpu).catch((error) => {
+    throwIfAborted(site.signal);
+    if (site.meter.files > 0) throw error; // which do not come again
+    return null;
+  });
+  return model && { model, adapter: null, tuning: { ...tuning, source: 'kept' }, refused };
 }
 
 /** @param {Model} model @returns {number} of weights that a token reads */
