@@ -15,7 +15,6 @@ import { complete } from './completions.js';
 import { Constraints } from './constraints.js';
 import { MdstError } from './errors.js';
 import { loadModel } from './load.js';
-import { readLogits } from './logits.js';
 import { checkPrompt, readChatRequest, readRequest } from './request.js';
 import { chatShape, headOf, textShape } from './shapes.js';
 import { Turns } from './turns.js';
@@ -237,6 +236,7 @@ export class Service {
       const { model } = this.running;
       checkIds(ids, model.manifest.model.vocabulary, 'ids');
       if (prefill) checkPrompt(ids, model.manifest, 'ids');
+      const { readLogits } = await import('./logits.js');
       return await readLogits(model, ids, { prefill, last, sinks: this.sinks });
     });
   }

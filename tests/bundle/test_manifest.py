@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mdst.bundle.consistency import check_manifest
 from mdst.bundle.manifest import FORMAT, Manifest, parse_manifest
 from mdst.bundle.reader import Bundle
 from mdst.errors import MalformedError
@@ -100,6 +101,53 @@ def test_every_missing_or_mistyped_field_is_refused(manifest: Manifest) -> None:
                 parse_manifest(json.dumps(data))
             tried += 1
     assert tried > 200
+
+
+CONTRADICTIONS: list[tuple[tuple[str | int, ...], Any]] = [
+    (("files", 0, "name"), "../../etc/passwd"),
+    (("tiers", 0, "wgsl"), "/dev/zero"),
+    (("wasm", 0, "file"), "a/../../b"),
+    (("weights", 0, "shards", 0, "sha256"), "../secret"),
+    (("weights", 0, "shards", 0, "buffer"), 99),
+    (("weights", 0, "shards", 0, "buffer"), 2),
+    (("weights", 0, "shards", 0, "offset"), -4),
+    (("weights", 0, "shards", 0, "size"), 1 << 40),
+    (("views", 0, "buffer"), -1),
+    (("views", 0, "offset"), 1 << 40),
+    (("views", 0, "size"), -(1 << 40)),
+    (("logits",), 1 << 20),
+    (("buffers", 0, "kind"), "state"),
+    (("context", "window"), 0),
+    (("context", "chunk"), 0),
+    (("model", "vocabulary"), 0),
+    (("state", 0, "name"), "other"),
+    (("state", 0, "offset"), 1 << 20),
+    (("tiers", 0, "programs", 0, "steps", 0, "kernel"), 1 << 20),
+    (("tiers", 0, "programs", 0, "steps", 0, "views"), []),
+    (("tiers", 0, "programs", 0, "steps", 0, "views", 0), -1),
+    (("tiers", 0, "programs", 0, "steps", 0, "grid"), [1]),
+    (("tiers", 0, "programs", -1, "phase"), "other"),
+    (("wasm", 0, "pages"), 1),
+    (("wasm", 0, "weights"), []),
+    (("wasm", 0, "logits"), 1 << 40),
+    (("wasm", 0, "team"), -1),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), CONTRADICTIONS)
+def test_contradictions_are_refused(
+    manifest: Manifest, path: tuple[str | int, ...], value: Any
+) -> None:
+    check_manifest(manifest)
+    data = json.loads(manifest.to_json())
+    inner = data
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    changed = parse_manifest(json.dumps(data))
+    with pytest.raises(MalformedError, match=r"^manifest\.json contradicts itself") as error:
+        check_manifest(changed)
+    assert error.value.id == "MANIFEST004"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mdst.bundle.graph_file import parse_graph
-from mdst.bundle.reader import Bundle
+from mdst.bundle.reader import KERNEL_MARK, Bundle
 from mdst.errors import CannotReadError, MalformedError, UsageError
 from mdst.gguf import read_gguf
 from mdst.graph.text import text
@@ -105,6 +105,15 @@ def test_other_bytes_instead_of_a_manifest(copy: Path) -> None:
     (copy / "manifest.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MalformedError):
         Bundle.open(copy)
+
+
+def test_a_missing_kernel_is_named(copy: Path) -> None:
+    opened = Bundle.open(copy)
+    path = copy / opened.manifest.tiers[0].wgsl
+    first = opened.manifest.tiers[0].kernels[0].name
+    path.write_text(path.read_text().replace(f"{KERNEL_MARK}{first}\n", KERNEL_MARK))
+    with pytest.raises(MalformedError, match=f"has no kernel '{first}'"):
+        opened.kernels(opened.manifest.tiers[0])
 
 
 Change = Callable[[dict[str, Any]], object]

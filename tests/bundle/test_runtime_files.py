@@ -43,6 +43,7 @@ ON_DEMAND = {
     "page/times.js": 700,
     "runtime/cache.js": 1_000,
     "runtime/gpu.js": 8_500,
+    "runtime/logits.js": 500,
     "runtime/tuning/cpu.js": 1_500,
     "runtime/tuning/decide.js": 400,
     "runtime/tuning/race.js": 2_500,

@@ -11,7 +11,7 @@ import types
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from ..errors import MalformedError
+from ..errors import MalformedError, printable
 
 FORMAT = 2
 """Raised by every change that an older host would misread."""
@@ -299,9 +299,9 @@ def _build(type_: Any, data: Any) -> Any:
     if get_origin(type_) is list:
         (item,) = get_args(type_)
         if not isinstance(data, list):
-            raise TypeError(f"a list expected, {data!r} found")
+            raise TypeError(f"a list expected, {printable(repr(data))} found")
         return [_build(item, value) for value in data]
     allowed = get_args(type_) if get_origin(type_) in (Union, types.UnionType) else (type_,)
     if isinstance(data, bool) or not isinstance(data, allowed):
-        raise TypeError(f"{type_} expected, {data!r} found")
+        raise TypeError(f"{type_} expected, {printable(repr(data))} found")
     return data

@@ -15,6 +15,7 @@ from ..errors import CannotReadError, MalformedError, UsageError, printable
 from ..text import chat
 from ..text.compact import expand
 from ..text.vocabulary import Vocabulary
+from .consistency import check_manifest
 from .listing import verify_tree
 from .manifest import Manifest, Shard, Tier, WasmModule, WasmPart, parse_manifest
 
@@ -57,6 +58,7 @@ class Bundle:
         if check:
             verify_tree(path, lambda name: not name.startswith("weights/"))
         manifest = parse_manifest(_read(path / "manifest.json").decode("utf-8", "replace"))
+        check_manifest(manifest)
         return cls(path, weights or path / "weights", manifest)
 
     def text(self, name: str) -> str:
@@ -81,8 +83,10 @@ class Bundle:
     def kernels(self, tier: Tier) -> list[StoredKernel]:
         """All kernels of a tier, in the manifest's order."""
         texts: Mapping[str, str] = dict(
-            section.split("\n", 1) for section in self.text(tier.wgsl).split(KERNEL_MARK)[1:]
+            section.partition("\n")[::2] for section in self.text(tier.wgsl).split(KERNEL_MARK)[1:]
         )
+        if missing := [k.name for k in tier.kernels if k.name not in texts]:
+            raise MalformedError("OPEN007", f"{tier.wgsl} has no kernel {printable(missing[0])}")
         return [StoredKernel(k.name, texts[k.name], k.access) for k in tier.kernels]
 
     def wasm(self, module: WasmModule | WasmPart) -> bytes:

@@ -11,7 +11,6 @@ from ..bundle.manifest import Program, View
 from ..bundle.reader import Bundle
 from ..codegen.state import STATE_BYTES
 from ..codegen.tiers import Tier
-from ..errors import MalformedError
 from .host import Host, Request
 from .state_bytes import read_state, state_bytes
 from .wgpu_device import BoundStep, Device
@@ -107,8 +106,6 @@ class WgpuHost(Host):
         return read_state(self.manifest.state, raw)
 
     def _view(self, view: View) -> tuple[object, int, int]:
-        if not 0 <= view.buffer < len(self._buffers):
-            raise MalformedError("OPEN006", "a view names a buffer that does not exist")
         return (self._buffers[view.buffer], view.offset, view.size)
 
     def _bind(self, program: Program) -> list[BoundStep]:

@@ -135,7 +135,7 @@ function orderOf(budget, a, b, op) {
 }
 
 /** @param {Budget} budget @param {Value} all @param {Value} item as `item in all` */
-export function contains(budget, all, item) {
+function contains(budget, all, item) {
   all = plain(all);
   item = plain(item);
   if (typeof all === 'string') {

@@ -99,7 +99,7 @@ function kernelsText({ source, tier, programs }) {
  * @param {AdapterInfo | null} adapter
  * @returns {string}
  */
-export function adapterName(adapter) {
+function adapterName(adapter) {
   if (!adapter) return 'unknown';
   const { vendor, architecture, description, fallback } = adapter;
   const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed';

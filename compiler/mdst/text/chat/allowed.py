@@ -104,10 +104,6 @@ NEITHER: Mapping[str, frozenset[str]] = {
 }
 """Attributes that Python has and we do not: an error, never another value."""
 
-LOOP = frozenset(
-    "index index0 revindex revindex0 first last length depth depth0 previtem nextitem cycle "
-    "changed".split()
-)
 CALLABLE = frozenset().union({"cycle", "changed"}, *METHODS.values(), *UNSAFE.values())
 """Attributes that it can make sense to call."""
 

@@ -51,7 +51,7 @@ function trimmed(address) {
  * @param {string} address
  * @returns {string | null} null for what is no address of a web page
  */
-export function safeAddress(address) {
+function safeAddress(address) {
   if (!/^https?:\/\//i.test(address)) return null;
   try {
     return new URL(address).href;
