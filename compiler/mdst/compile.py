@@ -84,5 +84,5 @@ def compile_model(source: Path, out: Path, options: Options, report: Reporter) -
             for name, data in page_files(options.weights_url, report).items():
                 writer.write(name, data)
             checked += validate_model(writer.folder, plan.weight_bytes, options, report)
-    fused = operators(plan.program("decode").graph)
+    fused = operators(plan.fastest("decode_short").graph)
     return Summary(manifest, types_used(file.tensors), fused, checked, writer.moved_aside)

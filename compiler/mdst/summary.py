@@ -17,7 +17,7 @@ class Summary:
     quant_mix: Mapping[str, int]
     """Bytes of tensor data per GGUF type."""
     fused: Mapping[str, int]
-    """Fused operators of the decode program and how many there are."""
+    """Operators of the program that `dispatches` counts, and how many of each there are."""
     checked: Sequence[str]
     """Sentences on what was validated."""
     moved_aside: Path | None
@@ -35,7 +35,7 @@ class Summary:
 
     @property
     def dispatches(self) -> int:
-        """Dispatches per generated token."""
+        """Dispatches per token at the beginning of a text, in the highest tier."""
         decode = (p for p in self.manifest.tiers[-1].programs if p.phase == "decode")
         return len(next(decode).steps)
 

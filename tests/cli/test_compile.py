@@ -43,7 +43,7 @@ def test_a_compile_tells_what_it_made(run: Compile, tiny_model: TinyModel, tmp_p
         "context +128 tokens, prompts in chunks of 128",
         "GPU memory .*: .*kv",
         r"decode +14 dispatches per token, \d+ kernels",
-        "9 Projection, 2 QkvRope",
+        "1 RecordedEmbed, 9 Projection, 2 RopeAttention",
         "checked +nothing",
         "written",
         r"open the page: mdst-serve \S+\n$",
@@ -61,7 +61,7 @@ def test_quiet_says_nothing(run: Compile, tiny_model: TinyModel, tmp_path: Path)
 def test_quiet_does_not_hide_warnings(run: Compile, tiny_model: TinyModel, tmp_path: Path) -> None:
     done = run(tiny_model(extras=("output.bias",)), tmp_path / "out", "-q")
     assert (done.code, done.out) == (0, "")
-    assert done.err == "warning: 1 tensors are not used by this architecture: 'output.bias'\n"
+    assert done.err == "warning: 1 tensor is not used by this architecture: 'output.bias'\n"
 
 
 def test_options_reach_the_bundle(run: Compile, tiny_model: TinyModel, tmp_path: Path) -> None:
@@ -111,6 +111,12 @@ def test_usage(run: Compile, words: list[str]) -> None:
     assert done.code == 2
     assert done.out == ""
     assert len(re.findall(r"^mdst-compile: error\[\w+\]: ", done.err, re.MULTILINE)) == 1
+
+
+def test_an_option_out_of_range_says_what_it_must_be(run: Compile) -> None:
+    done = run("a", "b", "--context", 8)
+    expected = "mdst-compile: error[OPTION001]: --context must be between 16 and 16777215\n"
+    assert done.err == expected
 
 
 def test_verify_finds_any_changed_byte(run: Compile, tiny_model: TinyModel, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_scales_that_a_family_does_not_read_are_left(model_of: ModelOf) -> None:
 def test_an_output_bias_is_qwen2s_alone(model_of: ModelOf) -> None:
     model = model_of("llama", extras=("output.bias",))
     assert "output.bias" not in constants(model.graph)
-    assert model.warnings == ("1 tensors are not used by this architecture: 'output.bias'",)
+    assert model.warnings == ("1 tensor is not used by this architecture: 'output.bias'",)
 
 
 def test_tied_embeddings_are_the_output_matrix(model_of: ModelOf) -> None:
@@ -167,7 +167,7 @@ def test_wrong_shapes_are_refused(
 
 def test_unknown_tensors_are_warned_of(build: Callable[..., Model]) -> None:
     warnings = build(more="blk.0.new\x1bthing").warnings
-    assert warnings == ("1 tensors are not used by this architecture: 'blk.0.new\\u001bthing'",)
+    assert warnings == ("1 tensor is not used by this architecture: 'blk.0.new\\u001bthing'",)
     for left in ("blk.0.attn_q.input_scale", "cls.output.weight"):
         assert build(more=left).warnings == ()
 

@@ -46,7 +46,8 @@ def check_tensors(
     if not unknown:
         return ()
     shown = ", ".join(printable(name) for name in unknown[:_LISTED])
-    return (f"{len(unknown)} tensors are not used by this architecture: {shown}",)
+    count = "1 tensor is" if len(unknown) == 1 else f"{len(unknown)} tensors are"
+    return (f"{count} not used by this architecture: {shown}",)
 
 
 def types_used(tensors: Mapping[str, TensorInfo]) -> dict[str, int]:

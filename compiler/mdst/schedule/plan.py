@@ -85,6 +85,10 @@ class Plan:
     def program(self, name: str) -> PlannedProgram:
         return next(program for program in self.programs if program.name == name)
 
+    def fastest(self, phase: str) -> PlannedProgram:
+        """The program of a phase; of int8 records, where there is one."""
+        return [program for program in self.programs if program.phase == phase][-1]
+
     @property
     def weight_bytes(self) -> int:
         return sum(self.weights.buffers)
