@@ -437,7 +437,7 @@ export interface Stats {
     | null;
 }
 
-/** Time on the GPU, of one or several steps. */
+/** Time on the device, of one or several steps. */
 export interface Timing {
   label: string;
   microseconds: number;
@@ -452,7 +452,7 @@ export interface Profile {
   tokens: number;
   /** Of one token. */
   microseconds: number;
-  /** In their order; what is in no layer under its own name. */
+  /** In their order; what is in no layer under its own name. None on a CPU. */
   layers: Timing[];
   /** Kinds of steps in all layers together, the longest first. */
   kernels: Timing[];

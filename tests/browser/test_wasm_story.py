@@ -114,5 +114,8 @@ def test_the_page_without_webgpu(
     assert "CPU" in facts
     assert ("one thread" in facts) is not isolated
     assert "GPU memory" not in facts
+    page.click("#measure")
+    page.get_by_text("Measure again").wait_for()
+    assert page.locator("#profile caption").all_inner_texts() == ["Step"]  # it knows no layers
     context.close()
     assert [line for line in console if line.startswith("error")] == []  # violations too

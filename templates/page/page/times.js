@@ -10,7 +10,8 @@ export function tables({ method, microseconds, layers, kernels }) {
   const how = method === 'timestamps' ? 'by the GPU’s clock' : 'by the clock of this page';
   const line = create('p', `A token takes ${formatMicroseconds(microseconds)}, ${how}.`);
   line.className = 'quiet';
-  return [line, table('Layer', layers), table('Step', kernels)];
+  const step = table('Step', kernels);
+  return layers.length > 0 ? [line, table('Layer', layers), step] : [line, step];
 }
 
 /**
