@@ -60,17 +60,17 @@ def _plan(graphs: dict[str, Graph], weights: WeightPlan, options: Options, sizes
         "counts": align(4 * vocabulary),
         "bias": align(4 * vocabulary),
     }
-    return make_plan(sizes, programs, weights, _caches(decode, sizes, options), fixed)
+    return make_plan(sizes, programs, weights, _caches(graphs["prefill"], sizes, options), fixed)
 
 
 def _has_int8(graph: Graph) -> bool:
     return any(isinstance(op := graph.op(n), Projection) and op.int8 for n in graph)
 
 
-def _caches(decode: Graph, sizes: Sizes, options: Options) -> list[CacheSize]:
+def _caches(prefill: Graph, sizes: Sizes, options: Options) -> list[CacheSize]:
     found = []
-    for node in decode:
-        op = decode.op(node)
+    for node in prefill:
+        op = prefill.op(node)
         if isinstance(op, QkvRope):
             cache = kv_cache(op.cache, sizes.ahead, options.kv)
             found.append(CacheSize(op.cache.layer, cache.k_bytes, cache.v_bytes))

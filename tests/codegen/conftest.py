@@ -1,10 +1,17 @@
-"""Fixtures of kernel tests."""
+"""Fixtures of kernel tests.
+
+A device without subgroups of 32 lanes runs kernels that want them all the same: what lanes tell
+each other goes through workgroup memory. That takes barriers, so it wants uniform control flow,
+where the kernels only need it uniform in a subgroup.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +20,10 @@ import pytest
 from mdst.codegen.kernel import KernelParams
 from mdst.codegen.part import Part
 from mdst.codegen.templates import render
-from mdst.hosts.wgpu_device import Device
+from mdst.codegen.tiers import FLOAT_TIERS
+from mdst.errors import UnsupportedError
+from mdst.hosts import wgpu_device
+from mdst.hosts.wgpu_device import Device, Shader
 from mdst.quant.grids import grid_bytes
 from mdst.quant.layout import FORMATS, slice_layout
 from mdst.validate.case import Case
@@ -23,6 +33,112 @@ from mdst.validate.reference.matmul import Matrix
 LayOut = Callable[..., tuple[Part, ...]]
 FillAll = Callable[[Sequence[Part]], tuple[npt.NDArray[np.uint32], list[Matrix]]]
 CaseError = Callable[[KernelParams, Case], float]
+
+
+_FUNCTIONS = """
+var<private> subgroup_lane: u32;
+var<workgroup> subgroup_values: array<vec4<f32>, 1024>;
+var<workgroup> subgroup_words: array<u32, 1024>;
+
+fn exchanged_vec4(value: vec4<f32>, mask: u32) -> vec4<f32> {
+  subgroup_values[subgroup_lane] = value;
+  workgroupBarrier();
+  let other = subgroup_values[subgroup_lane ^ mask];
+  workgroupBarrier();
+  return other;
+}
+
+fn exchanged_f32(value: f32, mask: u32) -> f32 {
+  return exchanged_vec4(vec4<f32>(value), mask).x;
+}
+
+fn exchanged_u32(value: u32, mask: u32) -> u32 {
+  subgroup_words[subgroup_lane] = value;
+  workgroupBarrier();
+  let other = subgroup_words[subgroup_lane ^ mask];
+  workgroupBarrier();
+  return other;
+}
+
+fn value_of_lane(value: f32, lane: u32) -> f32 {
+  subgroup_values[subgroup_lane] = vec4<f32>(value);
+  workgroupBarrier();
+  let other = subgroup_values[(subgroup_lane & ~31u) + lane];
+  workgroupBarrier();
+  return other.x;
+}
+
+fn subgroup_sum(value: f32) -> f32 {
+  var sum = value;
+  for (var mask = 1u; mask < 32u; mask *= 2u) {
+    sum += exchanged_f32(sum, mask);
+  }
+  return sum;
+}
+
+fn subgroup_largest(value: f32) -> f32 {
+  var largest = value;
+  for (var mask = 1u; mask < 32u; mask *= 2u) {
+    largest = max(largest, exchanged_f32(largest, mask));
+  }
+  return largest;
+}
+"""
+_DECLARED = re.compile(r"\bvar (\w+) = (vec4<f32>|bitcast<u32>)")
+_TWINS = {
+    "subgroupAdd": "subgroup_sum",
+    "subgroupMax": "subgroup_largest",
+    "subgroupShuffle": "value_of_lane",
+}
+_SHUFFLE = re.compile(r"\bsubgroupShuffleXor\((\w+), ")
+_MAIN = re.compile(r"(local_invocation_index\) lane: u32,\n\) \{\n)")
+
+
+def without_subgroups(wgsl: str) -> str:
+    """A kernel that means the same, for one-dimensional workgroups of whole subgroups."""
+    types = {name: "vec4" if "vec4" in kind else "u32" for name, kind in _DECLARED.findall(wgsl)}
+
+    def exchanged(match: re.Match[str]) -> str:
+        return f"exchanged_{types.get(match[1], 'f32')}({match[1]}, "
+
+    wgsl = _SHUFFLE.sub(exchanged, wgsl)
+    for function, twin in _TWINS.items():
+        wgsl = wgsl.replace(f"{function}(", f"{twin}(")
+    assert not re.search(r"\bsubgroup[A-Z]", wgsl), "a subgroup function that is not emulated"
+    return _FUNCTIONS + _MAIN.sub(r"\1  subgroup_lane = lane;\n", wgsl)
+
+
+@dataclass(frozen=True)
+class _Rewritten:
+    name: str
+    wgsl: str
+    access: tuple[str, ...]
+
+
+class EmulatedSubgroups(Device):
+    """A device of tier dp4a32 that needs no subgroups."""
+
+    def __init__(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            more = {**wgpu_device.LIMITS, **wgpu_device._limits("dp4a32")}
+            patch.setattr(wgpu_device, "LIMITS", more)
+            super().__init__("dp4a")
+        self.tier = "dp4a32"
+
+    def pipeline(self, shader: Shader) -> Any:
+        wgsl = without_subgroups(shader.wgsl)
+        return super().pipeline(_Rewritten(shader.name, wgsl, tuple(shader.access)))
+
+
+@pytest.fixture(scope="session", params=FLOAT_TIERS)
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """A GPU device of each tier; skips where there is no adapter, but for subgroups of 32 lanes."""
+    try:
+        yield Device(request.param)
+    except UnsupportedError as error:
+        if request.param != "dp4a32":
+            pytest.skip(error.message)
+        yield EmulatedSubgroups()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from mdst.codegen.kernels.attention_split import AttentionSplit
 from mdst.codegen.kernels.kv_cache import KvCache
 from mdst.codegen.kernels.qkv_rope import QkvRope
 from mdst.codegen.kernels.rms_norm import RmsNorm
+from mdst.codegen.kernels.rope_attention_split import RopeAttentionSplit
 from mdst.codegen.templates import render
 from mdst.codegen.tiers import Tier
 from mdst.hosts.wgpu_device import Device
@@ -26,6 +27,7 @@ from mdst.validate.cases import (
     attention_split,
     qkv_rope,
     rms_norm,
+    rope_attention_split,
 )
 
 BuildCase = Callable[[Any, Tier, int], Case]
@@ -34,6 +36,19 @@ CONTEXT = KvCache(8, 128, capacity=4096 + 512, window=4096, format="f16")
 LONG = KvCache(2, 64, capacity=32768 + 64, window=32768, format="f16")
 SLIDING = KvCache(4, 256, capacity=512 + 128, window=512, format="f32", sinks=False)
 SMALL = KvCache(1, 24, capacity=70, window=64, format="f32")
+
+ROPE_SPLITS = [
+    RopeAttentionSplit(32, CONTEXT, 128, True, None, None, 0.0, 128**-0.5, 64, 66),
+    RopeAttentionSplit(16, CONTEXT, 128, False, 5, 40, 1e-6, 128**-0.5, 128, 33),
+    RopeAttentionSplit(14, LONG, 64, False, None, None, 0.0, 0.125, 1024, 33),
+    RopeAttentionSplit(8, SLIDING, 64, False, 0, None, 1e-6, 0.0625, 32, 16),
+    RopeAttentionSplit(3, SMALL, 18, True, None, 0, 1e-6, 0.2, 40, 4),
+]
+
+
+def _nth_rope_split(n: int) -> BuildCase:
+    return lambda params, tier, tokens: rope_attention_split.cases(params, tier, tokens)[n]
+
 
 CASES: list[tuple[BuildCase, KernelParams, int]] = [
     (rms_norm.case, RmsNorm(4096, 1e-5, weight=1000), 1),
@@ -56,7 +71,9 @@ CASES: list[tuple[BuildCase, KernelParams, int]] = [
     (attention_prefill.case, AttentionPrefill(14, LONG, 0.125), 64),
     (attention_prefill.case, AttentionPrefill(8, SLIDING, 0.0625), 128),
     (attention_prefill.case, AttentionPrefill(3, SMALL, 0.2), 1),
+    *((_nth_rope_split(n), params, 1) for params in ROPE_SPLITS for n in (0, 1)),
 ]
+ON_SUBGROUPS_OF_32 = ("rope_attention_split", "attention_reduce", "attention_prefill")
 
 
 def _passes(case: Case, found: dict[str, Any]) -> bool:
@@ -82,6 +99,22 @@ def _altered(expected: Expected, change: float) -> Expected:
     ("build", "params", "tokens"), CASES, ids=lambda value: getattr(value, "template", None)
 )
 def test_case(device: Device, build: BuildCase, params: KernelParams, tokens: int) -> None:
+    _check(device, build, params, tokens)
+
+
+@pytest.mark.parametrize("device", ["dp4a32"], indirect=True)
+@pytest.mark.parametrize(
+    ("build", "params", "tokens"),
+    [each for each in CASES if each[1].template in ON_SUBGROUPS_OF_32],
+    ids=lambda value: getattr(value, "template", None),
+)
+def test_case_on_subgroups_of_32(
+    device: Device, build: BuildCase, params: KernelParams, tokens: int
+) -> None:
+    _check(device, build, params, tokens)
+
+
+def _check(device: Device, build: BuildCase, params: KernelParams, tokens: int) -> None:
     case = build(params, device.tier, tokens)
     assert list(case.sizes) == [b.name for b in params.bindings]
     found = device.run(render(params, device.tier), case.contents(), case.grid)

@@ -143,20 +143,24 @@ def test_large_scores(device: Device, rng: np.random.Generator) -> None:
     _check(device, rng, _splits(cache, 2, 40), 79, 0, size=100.0, tolerance=1e-6)
 
 
-def test_reduce_alone(device: Device, rng: np.random.Generator) -> None:
-    cache = KvCache(1, 80, capacity=300, window=300, format="f16")
-    params = AttentionReduce(3, cache, split=10, n_splits=40)
-    partial = rng.standard_normal((3, 40, 82)).astype(np.float32)
+@pytest.mark.parametrize("device", ["base", "dp4a32"], indirect=True)
+@pytest.mark.parametrize("position", [0, 295, 1999])
+def test_reduce_alone(device: Device, rng: np.random.Generator, position: int) -> None:
+    cache = KvCache(1, 80, capacity=2000, window=2000, format="f16")
+    params = AttentionReduce(3, cache, split=10, n_splits=210)
+    partial = rng.standard_normal((3, 210, 82)).astype(np.float32)
     partial[..., -2] *= 500
-    partial[..., -1] = rng.uniform(1, 10, (3, 40))
+    partial[..., -1] = rng.uniform(1, 10, (3, 210))
     data = {
-        "state": state_words(position=295, n_tokens=1).data(),
+        "state": state_words(position=position, n_tokens=1).data(),
         "partial": partial,
         "out": np.zeros((3, 80), np.float32),
     }
     found = device.run(render(params, device.tier), data, params.grid(device.tier, 1))
     out = found["out"].view(np.float32).reshape(3, 80)
-    assert _nmse(out, attention_reduce(partial[:, :30].astype(np.float64))) <= 1e-10
+    assert (
+        _nmse(out, attention_reduce(partial[:, : position // 10 + 1].astype(np.float64))) <= 1e-10
+    )
 
 
 def test_do_nothing_when_done(device: Device, rng: np.random.Generator) -> None:

@@ -153,6 +153,7 @@ def test_embed(
             assert not records.any()
 
 
+@pytest.mark.parametrize("device", ["base", "dp4a", "dp4a32"], indirect=True)
 @pytest.mark.parametrize(("heads", "head_dim"), [(3, 32), (5, 96), (2, 256)])
 def test_attention_reduce(
     device: Device, rng: np.random.Generator, heads: int, head_dim: int

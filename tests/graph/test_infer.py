@@ -16,6 +16,7 @@ from mdst.graph.fused import (
     RecordedEmbed,
     RecordedNorm,
     RopeAttention,
+    RopeAttentionSplit,
     SamplePrepare,
     SampleSelect,
 )
@@ -102,6 +103,11 @@ ACCEPTED: list[tuple[Op, tuple[TensorType, ...], tuple[TensorType, ...]]] = [
         (F((1, 128)), TABLE),
         (ONE, KV_TYPE, F((1, 24), U32)),
     ),
+    (
+        RopeAttentionSplit(QkvRope(4, CACHE, ROTARY), 0.25, 128, 3),
+        (F((1, 128)), TABLE),
+        (F((4, 3, 18)), KV_TYPE),
+    ),
     (QkvRope(4, CACHE, ROTARY), (F((T, 128)), TABLE), (F((T, 64)), KV_TYPE)),
     (
         QkvRope(4, CACHE, ROTARY, norm=1e-6),
@@ -149,6 +155,7 @@ REFUSED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (Projection((PLAIN,), int8=True), (X, F((48, 64)))),
     (Projection((PLAIN,), record="normed"), (X, F((32, 64)), F((48,)))),
     (RopeAttention(QkvRope(4, CACHE, ROTARY), 0.25, 8), (F((T, 128)), TABLE)),
+    (RopeAttentionSplit(QkvRope(4, CACHE, ROTARY), 0.25, 128, 3), (F((T, 128)), TABLE)),
     (RopeAttention(QkvRope(4, CACHE, ROTARY), 0.25, 1 << 20), (F((1, 128)), TABLE)),
     (QkvRope(4, CACHE, ROTARY), (X, TABLE)),
     (QkvRope(4, CACHE, ROTARY), (F((T, 128)), X)),

@@ -69,9 +69,19 @@ def test_damage_is_found(model_of: Callable[..., Model], damage: Break, message:
         verify(graph)
 
 
-def test_the_write_of_a_fused_step_counts(model_of: Callable[..., Model]) -> None:
-    graph = run_passes(model_of().graph, "decode")
-    node = next(n for n in graph if type(graph.op(n)).__name__ == "QkvRope")
+@pytest.mark.parametrize(
+    ("phase", "name"),
+    [
+        ("prefill", "QkvRope"),
+        ("decode_short", "RopeAttention"),
+        ("decode", "RopeAttentionSplit"),
+    ],
+)
+def test_the_write_of_a_fused_step_counts(
+    model_of: Callable[..., Model], phase: str, name: str
+) -> None:
+    graph = run_passes(model_of().graph, phase)
+    node = next(n for n in graph if type(graph.op(n)).__name__ == name)
     graph.add(graph.op(node), *graph.inputs(node))
     with pytest.raises(InternalError, match="written twice"):
         verify(graph)

@@ -9,12 +9,14 @@ import pytest
 
 from mdst.graph.fused import (
     AttentionReduce,
+    AttentionSplit,
     Projection,
     ProjectionPart,
     QkvRope,
     Quantise,
     RecordedEmbed,
     RopeAttention,
+    RopeAttentionSplit,
 )
 from mdst.graph.graph import Graph, Value
 from mdst.graph.ops import Attention, Cache, Carried, Constant, Embed, Rotary, Tokens
@@ -24,8 +26,10 @@ from mdst.graph.verify import verify
 from mdst.models.decoder import Model
 from mdst.passes.fuse_records import fuse_records
 from mdst.passes.fuse_rope_attention import MOST_KEYS, fuse_rope_attention, short_reach
+from mdst.passes.fuse_rope_split import fuse_rope_split
 from mdst.passes.pipeline import run_passes
 from mdst.passes.quantise_inputs import quantise_inputs
+from mdst.passes.split_attention import split_attention
 from mdst.quant.records import record_words
 from mdst.schedule.liveness import steps
 
@@ -55,12 +59,16 @@ class Sketch(Graph):
         weight = self.weight("w", rows, self.type(x).width, type=type)
         return self.add(Projection((PLAIN,), norm), x, *gamma, weight)
 
-    def attention(self, head_dim: int, window: int = 100) -> tuple[Value, Value, Value]:
-        """Turned queries of 4 heads, the cache, what attention sees."""
-        cache, rotary = Cache(0, 2, head_dim, window, True), Rotary(head_dim, head_dim, True)
-        rope = QkvRope(4, cache, rotary)
+    def attention(
+        self, head_dim: int, window: int = 100, heads: int = 4, kv_heads: int = 2
+    ) -> tuple[Value, Value, Value]:
+        """Turned queries, the cache, what attention sees."""
+        cache, rotary = Cache(0, kv_heads, head_dim, window, True), Rotary(head_dim, head_dim, True)
+        rope = QkvRope(heads, cache, rotary)
         table = self.weight("table", 3, 256, head_dim // 2, 2)
-        q = self.add(rope, self.x(8 * head_dim, name="qkv"), table, label="blk.0.rope")
+        q = self.add(
+            rope, self.x((heads + 2 * kv_heads) * head_dim, name="qkv"), table, label="blk.0.rope"
+        )
         kv = Value(q.node, 1)
         return q, kv, self.add(Attention(cache, 0.25), q, kv, label="blk.0.attention")
 
@@ -244,6 +252,35 @@ def test_fuse_rope_attention_leaves_queries_that_others_use(g: Sketch) -> None:
     assert found(fuse_rope_attention(g.ends(seen=seen, q=q))) == {"QkvRope": 1, "Attention": 1}
 
 
+# fuse_rope_split
+
+
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "head_dim", "fuses"),
+    [(4, 2, 64, True), (8, 1, 128, True), (4, 1, 256, True), (9, 1, 16, False), (5, 1, 256, False)],
+)
+def test_fuse_rope_split(g: Sketch, heads: int, kv_heads: int, head_dim: int, fuses: bool) -> None:
+    _, kv, seen = g.attention(head_dim, heads=heads, kv_heads=kv_heads)
+    apart = split_attention(g.ends(seen=seen, kv=kv))
+    result = fuse_rope_split(apart)
+    if not fuses:
+        assert found(result) == {"QkvRope": 1, "AttentionSplit": 1, "AttentionReduce": 1}
+        return
+    assert found(result) == {"RopeAttentionSplit": 1, "AttentionReduce": 1}
+    ((op, inputs),) = ops(result, RopeAttentionSplit)
+    ((split, _),) = ops(apart, AttentionSplit)
+    ((rope, given),) = ops(apart, QkvRope)
+    assert (op.attention, op.rope, inputs) == (split, rope, given)
+    assert result.outputs["kv"] == Value(result.outputs["kv"].node, 1)
+    assert result.label(result.outputs["kv"].node) == "blk.0.attention"
+
+
+def test_fuse_rope_split_leaves_queries_that_others_use(g: Sketch) -> None:
+    q, _, seen = g.attention(32)
+    result = fuse_rope_split(split_attention(g.ends(seen=seen, q=q)))
+    assert found(result) == {"QkvRope": 1, "AttentionSplit": 1, "AttentionReduce": 1}
+
+
 # All of them
 
 
@@ -253,12 +290,12 @@ def test_fuse_rope_attention_leaves_queries_that_others_use(g: Sketch) -> None:
 )
 def test_steps_of_a_layer(model_of: ModelOf, name: str, each: int, beside: int) -> None:
     """Beside the layers: embedding, output matrix, two for the sampler. Heads of no whole blocks
-    cost a step. Long texts take three steps for attention in place of one."""
+    cost a step. Long texts take two steps for attention in place of one."""
     architecture, choices = MODELS[name]
     for n in (1, 2, 3):
         graph = model_of(architecture, layers=n, **choices).graph
         assert len(steps(run_passes(graph, "decode_short_int8"))) == each * n + beside
-        assert len(steps(run_passes(graph, "decode_int8"))) == (each + 2) * n + beside
+        assert len(steps(run_passes(graph, "decode_int8"))) == (each + 1) * n + beside
 
 
 @pytest.mark.parametrize("type", ["F32", "F16", "BF16"])

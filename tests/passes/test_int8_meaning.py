@@ -38,7 +38,7 @@ def error(found: Array, expected: Array) -> float:
     return float(np.sum((found - expected) ** 2) / np.sum(expected.astype(np.float64) ** 2))
 
 
-EXACT = {"fuse_records", "fuse_rope_attention", "split_sample"}
+EXACT = {"fuse_records", "fuse_rope_attention", "fuse_rope_split", "split_sample"}
 """Passes that keep every bit."""
 INT8 = 5e-3
 """Activations of 8 bits: the embedding has 64 values, so that little averages out."""

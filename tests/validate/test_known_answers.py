@@ -54,6 +54,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
             "tied": True,
         },
     ),
+    "many heads": ("llama", {"layers": 1, "heads": (10, 1), "head_dim": 16}),
 }
 
 
@@ -174,8 +175,9 @@ SIZES = (
 
 def test_kernels_with_a_size_that_is_one_off_are_found(code_of: CodeOf, device: Device) -> None:
     answers: dict[str, list[KnownAnswer]] = {}
-    for answer in of_device(known_answers(code_of("llama")), device):
-        answers.setdefault(answer.kernel.name, []).append(answer)
+    for name in ("many heads", "llama"):
+        for answer in of_device(known_answers(code_of(name)), device):
+            answers.setdefault(answer.kernel.name, []).append(answer)
     # One kernel of each kind.
     kinds = {type(found[0].kernel.params).__name__: found for found in answers.values()}
     for kind, found in kinds.items():

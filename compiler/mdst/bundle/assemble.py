@@ -78,7 +78,7 @@ def make_manifest(
 
 
 def _least_window(plan: Plan) -> int:
-    graph = plan.program("decode").graph
+    graph = plan.program(f"prefill_{plan.sizes.chunk}").graph
     ops = map(graph.op, graph)
     return min(op.cache.window for op in ops if isinstance(op, QkvRope))
 

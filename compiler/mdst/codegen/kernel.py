@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from .tiers import Tier
+from .tiers import NEEDS, Tier
 
 Access = Literal["read", "read_write"]
 Grid = tuple[int, int, int]
@@ -20,6 +20,12 @@ Grid = tuple[int, int, int]
 MAX_GROUPS = 65_535
 """Workgroups in one dimension of a dispatch (WebGPU's default limit)."""
 MAX_WORKGROUP_BYTES = 16_384
+"""Workgroup memory of a kernel (WebGPU's default limit)."""
+
+
+def workgroup_limit(tier: Tier) -> int:
+    """Bytes of workgroup memory that a kernel of `tier` may have."""
+    return NEEDS[tier].limits.get("maxComputeWorkgroupStorageSize", MAX_WORKGROUP_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,21 @@ region (or per four, for the embedding).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from ..errors import InternalError
 from ..graph.fused import (
-    AttentionReduce,
-    AttentionSplit,
     Projection,
-    QkvRope,
     Quantise,
     Record,
     RecordedEmbed,
     RecordedNorm,
-    RopeAttention,
     SamplePrepare,
     SampleSelect,
 )
 from ..graph.graph import Value
-from ..graph.ops import Attention, Embed, Op, RmsNorm
+from ..graph.ops import Embed, Op, RmsNorm
 from ..options import KvFormat
 from ..quant.layout import CHUNK
 from ..schedule.limits import MAX_BINDINGS
@@ -35,9 +31,10 @@ from . import kernels
 from .dispatch import Dispatch
 from .kernel import KernelParams
 from .kernels.emit import Emit
+from .lower_attention import ATTENTION_RULES
 from .part import Part
 from .regions import is_interleaved, part, region_view, vector_offset, whole_region
-from .use import Use, kv_cache
+from .use import Use
 
 _EMBED_SLICES = 4
 """Slices of a table that one embedding kernel binds."""
@@ -175,58 +172,6 @@ def _columns(view: View, first: int, width: int, rows: int, use: Use) -> View:
     return View(view.buffer, view.offset + WORD * first, view.size - WORD * first)
 
 
-def _qkv_rope(use: Use, op: QkvRope) -> Iterator[Dispatch]:
-    qkv, table, *norms = use.inputs
-    cache, keys, values = use.cache(op.cache)
-    (q_norm, k_norm), weights = _head_norms(use, norms)
-    params = kernels.QkvRope(
-        n_heads=op.n_heads,
-        cache=cache,
-        rope_dim=op.rotary.dimension,
-        interleaved=op.rotary.interleaved,
-        q_norm=q_norm,
-        k_norm=k_norm,
-        norm_epsilon=op.norm or 0.0,
-    )
-    rope = region_view(whole_region(use.plan.weights, use.constant(table)))
-    yield use.dispatch(params, rope, *weights, use.view(qkv), use.out(), keys, values)
-
-
-def _head_norms(
-    use: Use, norms: Sequence[Value]
-) -> tuple[tuple[int | None, int | None], list[View]]:
-    """Where γ of query and key heads begin (in 16 bytes) in the one view of both."""
-    if not norms:
-        return (None, None), []
-    names = [use.constant(value) for value in norms]
-    region = whole_region(use.plan.weights, names[0])
-    q_norm, k_norm = (vector_offset(region, name) for name in names)
-    return (q_norm, k_norm), [region_view(region)]
-
-
-def _rope_attention(use: Use, op: RopeAttention) -> Iterator[Dispatch]:
-    qkv, table, *norms = use.inputs
-    rope = op.rope
-    cache, keys, values = use.cache(rope.cache)
-    offsets, weights = _head_norms(use, norms)
-    params = kernels.RopeAttention(
-        n_heads=rope.n_heads,
-        cache=cache,
-        rope_dim=rope.rotary.dimension,
-        interleaved=rope.rotary.interleaved,
-        q_norm=offsets[0],
-        k_norm=offsets[1],
-        norm_epsilon=rope.norm or 0.0,
-        scale=op.scale,
-        reach=op.reach,
-        record=op.record,
-        out_interleaved=not op.record and use.interleaved(Value(use.node)),
-    )
-    turns = region_view(whole_region(use.plan.weights, use.constant(table)))
-    out = use.out(2 if op.record else 0)
-    yield use.dispatch(params, turns, *weights, use.view(qkv), keys, values, out)
-
-
 def _quantise(use: Use, op: Quantise) -> Iterator[Dispatch]:
     x, *gammas = use.inputs
     orders = {"x"} if use.interleaved(x) else set()
@@ -238,30 +183,6 @@ def _quantise(use: Use, op: Quantise) -> Iterator[Dispatch]:
         orders |= {"gamma"} if is_interleaved(region, name) else set()
     params = kernels.Quantise(use.width(x), offset, frozenset(orders))
     yield use.dispatch(params, *weights, use.view(x), use.out())
-
-
-def _attention(use: Use, op: Attention) -> Iterator[Dispatch]:
-    q = use.inputs[0]
-    cache, keys, values = use.cache(op.cache)
-    params = kernels.AttentionPrefill(use.width(q) // cache.head_dim, cache, op.scale)
-    yield use.dispatch(params, use.view(q), keys, values, use.out())
-
-
-def _attention_split(use: Use, op: AttentionSplit) -> Iterator[Dispatch]:
-    q = use.inputs[0]
-    cache, keys, values = use.cache(op.cache)
-    heads = use.width(q) // cache.head_dim
-    params = kernels.AttentionSplit(heads, cache, op.scale, op.split, op.n_splits)
-    yield use.dispatch(params, use.view(q), keys, values, use.out())
-
-
-def _attention_reduce(use: Use, op: AttentionReduce) -> Iterator[Dispatch]:
-    (partial,) = use.inputs
-    heads, n_splits, _ = use.sizes(partial)
-    cache = kv_cache(op.cache, use.plan.sizes.ahead, use.kv)
-    order = not op.record and use.interleaved(Value(use.node))
-    params = kernels.AttentionReduce(heads, cache, op.split, n_splits, order, op.record)
-    yield use.dispatch(params, use.view(partial), use.out(int(op.record)))
 
 
 def _sample_prepare(use: Use, op: SamplePrepare) -> Iterator[Dispatch]:
@@ -282,17 +203,13 @@ def _sample_select(use: Use, op: SampleSelect) -> Iterator[Dispatch]:
 
 
 _RULES: Mapping[type[Op], Callable[[Use, Any], Iterator[Dispatch]]] = {
+    **ATTENTION_RULES,
     Embed: _embed,
     RecordedEmbed: _embed,
     Quantise: _quantise,
-    RopeAttention: _rope_attention,
     RmsNorm: _rms_norm,
     RecordedNorm: _rms_norm,
     Projection: _projection,
-    QkvRope: _qkv_rope,
-    Attention: _attention,
-    AttentionSplit: _attention_split,
-    AttentionReduce: _attention_reduce,
     SamplePrepare: _sample_prepare,
     SampleSelect: _sample_select,
 }

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..errors import InternalError
 from ..resources import folder
-from .kernel import MAX_WORKGROUP_BYTES, Kernel, KernelParams
+from .kernel import Kernel, KernelParams, workgroup_limit
 from .state import STATE
 from .tiers import NEEDS, Tier
 from .workgroup_memory import workgroup_bytes
@@ -56,7 +56,7 @@ def render(params: KernelParams, tier: Tier) -> Kernel:
         bindings=params.bindings,
     )
     _require(
-        workgroup_bytes(text) <= MAX_WORKGROUP_BYTES,
+        workgroup_bytes(text) <= workgroup_limit(tier),
         f"{params.template} needs {workgroup_bytes(text)} bytes of workgroup memory",
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]

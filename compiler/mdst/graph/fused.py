@@ -194,6 +194,27 @@ class AttentionSplit(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class RopeAttentionSplit(Op):
+    """QkvRope and AttentionSplit of one token in one step.
+
+    Inputs: as QkvRope. Outputs: the parts of AttentionSplit, the cache.
+    """
+
+    rope: QkvRope
+    scale: float
+    split: int
+    n_splits: int
+
+    @property
+    def attention(self) -> AttentionSplit:
+        return AttentionSplit(self.rope.cache, self.scale, self.split, self.n_splits)
+
+    def infer(self, *inputs: TensorType) -> Types:
+        q, cache = self.rope.infer(*inputs)
+        return (*self.attention.infer(q, cache), cache)
+
+
+@dataclass(frozen=True, slots=True)
 class AttentionReduce(Op):
     """Joins the parts of AttentionSplit → [1, heads · D], [its records]."""
 

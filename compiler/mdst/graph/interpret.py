@@ -26,6 +26,7 @@ from .fused import (
     RecordedEmbed,
     RecordedNorm,
     RopeAttention,
+    RopeAttentionSplit,
 )
 from .graph import Graph, Value
 from .ops import (
@@ -140,6 +141,13 @@ def _rope_attention(op: RopeAttention, inputs: tuple[Array, ...], run: Run) -> t
     q, handle = _qkv_rope(op.rope, inputs, run)
     out = attention(Attention(op.rope.cache, op.scale), q, run)
     return (out, handle, *_recorded(out, "plain" if op.record else None, inputs))
+
+
+def _rope_attention_split(
+    op: RopeAttentionSplit, inputs: tuple[Array, ...], run: Run
+) -> tuple[Array, ...]:
+    q, handle = _qkv_rope(op.rope, inputs, run)
+    return _split(op.attention, (q,), run), handle
 
 
 def _qkv_rope(op: QkvRope, inputs: tuple[Array, ...], run: Run) -> tuple[Array, ...]:
@@ -291,6 +299,7 @@ _RULES: Mapping[type[Op], _Rule] = {
 _SEVERAL: Mapping[type[Op], Callable[[Any, tuple[Array, ...], Run], tuple[Array, ...]]] = {
     QkvRope: _qkv_rope,
     RopeAttention: _rope_attention,
+    RopeAttentionSplit: _rope_attention_split,
     Projection: _projection,
     AttentionReduce: _reduce,
     Quantise: _quantise,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fused import QkvRope
+from .fused import QkvRope, RopeAttention, RopeAttentionSplit
 from .graph import Graph
 from .ops import Constant, KvWrite, require
 
@@ -23,7 +23,12 @@ def verify(graph: Graph) -> None:
         match op:
             case Constant(name=name):
                 require(constants.setdefault(name, op) == op, f"two types of constant {name}")
-            case KvWrite(cache=cache) | QkvRope(cache=cache):
+            case (
+                KvWrite(cache=cache)
+                | QkvRope(cache=cache)
+                | RopeAttention(rope=QkvRope(cache=cache))
+                | RopeAttentionSplit(rope=QkvRope(cache=cache))
+            ):
                 require(cache.layer not in layers, f"layer {cache.layer}'s cache is written twice")
                 layers.add(cache.layer)
             case _:

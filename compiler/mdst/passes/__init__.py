@@ -18,6 +18,7 @@ from .fuse_qkv_rope import fuse_qkv_rope
 from .fuse_records import fuse_records
 from .fuse_residual import fuse_residual
 from .fuse_rope_attention import fuse_rope_attention
+from .fuse_rope_split import fuse_rope_split
 from .merge_projections import merge_projections
 from .one_token import one_token
 from .quantise_inputs import quantise_inputs
@@ -37,6 +38,8 @@ _PROJECTIONS: tuple[Pass, ...] = (
 
 _ONE_TOKEN: tuple[Pass, ...] = (one_token, *_PROJECTIONS, fuse_norm)
 
+_SPLIT: tuple[Pass, ...] = (split_attention, fuse_rope_split)
+
 _RECORDS: tuple[Pass, ...] = (quantise_inputs, fuse_records)
 
 PIPELINES: Mapping[str, tuple[Pass, ...]] = {
@@ -47,9 +50,9 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     # One token, from its id to the next one's: K of these make K tokens. For short texts, and for
     # all others.
     "decode_short": (*_ONE_TOKEN, fuse_rope_attention, split_sample),
-    "decode": (*_ONE_TOKEN, split_attention, split_sample),
+    "decode": (*_ONE_TOKEN, *_SPLIT, split_sample),
     # The same up to the logits, for hosts that want to see them.
-    "decode_logits": (keep_logits, *_ONE_TOKEN, split_attention),
+    "decode_logits": (keep_logits, *_ONE_TOKEN, *_SPLIT),
     # A chunk of tokens, and the logits of its last one, for WASM: one token is a short chunk.
     "wasm_layers": (keep_layers, *_PROJECTIONS),
     "wasm_head": (keep_head, *_PROJECTIONS),
@@ -58,6 +61,6 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     # With activations as int8 records.
     "prefill_int8": (keep_layers, *_PROJECTIONS, *_RECORDS),
     "decode_short_int8": (*_ONE_TOKEN, fuse_rope_attention, *_RECORDS, split_sample),
-    "decode_int8": (*_ONE_TOKEN, split_attention, *_RECORDS, split_sample),
-    "decode_logits_int8": (keep_logits, *_ONE_TOKEN, split_attention, *_RECORDS),
+    "decode_int8": (*_ONE_TOKEN, *_SPLIT, *_RECORDS, split_sample),
+    "decode_logits_int8": (keep_logits, *_ONE_TOKEN, *_SPLIT, *_RECORDS),
 }

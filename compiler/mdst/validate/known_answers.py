@@ -29,6 +29,7 @@ from .cases import (
     quantise,
     rms_norm,
     rope_attention,
+    rope_attention_split,
     sample_prepare,
     sample_select,
 )
@@ -46,6 +47,7 @@ CASES: Mapping[type[KernelParams], Callable[[Any, Tier, int], Case | tuple[Case,
     k.Quantise: quantise.case,
     k.RmsNorm: rms_norm.case,
     k.RopeAttention: rope_attention.cases,
+    k.RopeAttentionSplit: rope_attention_split.cases,
     k.SamplePrepare: sample_prepare.case,
     k.SampleSelect: sample_select.case,
 }

@@ -14,6 +14,7 @@ from .qkv_rope import QkvRope
 from .quantise import Quantise
 from .rms_norm import RmsNorm
 from .rope_attention import RopeAttention
+from .rope_attention_split import RopeAttentionSplit
 from .sample_prepare import SamplePrepare
 from .sample_select import SampleSelect
 
@@ -33,6 +34,7 @@ __all__ = [
     "Quantise",
     "RmsNorm",
     "RopeAttention",
+    "RopeAttentionSplit",
     "SamplePrepare",
     "SampleSelect",
 ]

@@ -9,9 +9,16 @@ from ..kernel import Binding, Grid, KernelParams
 from ..tiers import Tier
 from .kv_cache import KvCache
 
-LANES = 128
-ROWS = 32
-"""Queries of one workgroup."""
+LANE_ROWS = 2
+"""Queries whose scores and sums a lane holds."""
+MANY_HEADS = 32
+"""Query heads from which chunks of some hundred tokens fill a large GPU with large workgroups."""
+MANY, FEW = (256, 4), (128, 8)
+"""(lanes, keys whose scores a lane holds; a multiple of 4), with many heads and with few."""
+STRIP = 8
+"""vec4s of a head that lie in workgroup memory while scores are made."""
+SHARE = 8
+"""Lanes that share a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +43,48 @@ class AttentionPrefill(KernelParams):
         return self.n_heads // self.cache.n_kv_heads
 
     @property
+    def lanes(self) -> int:
+        return (MANY if self.n_heads >= MANY_HEADS else FEW)[0]
+
+    @property
+    def lane_keys(self) -> int:
+        return (MANY if self.n_heads >= MANY_HEADS else FEW)[1]
+
+    @property
+    def lane_rows(self) -> int:
+        return LANE_ROWS
+
+    @property
+    def rows(self) -> int:
+        """Queries of one workgroup."""
+        return self.lanes // SHARE * LANE_ROWS
+
+    @property
+    def keys(self) -> int:
+        """Keys of a tile."""
+        return SHARE * self.lane_keys
+
+    @property
+    def value_keys(self) -> int:
+        """Keys whose values lie in workgroup memory at once: where the strips were, beside the
+        weights, and at least four."""
+        strips = (self.rows + self.keys) * (STRIP + 1)
+        room = 4 * (strips - self.rows * (self.keys // 4 + 1))
+        fitting = (8, 16, 32, 64)
+        return max([4, *(n for n in fitting if n <= self.keys and n * self.cache.head_dim <= room)])
+
+    @property
     def bindings(self) -> tuple[Binding, ...]:
         return (
             Binding("state", "read", "State"),
             Binding("q", "read_write", "array<vec4<f32>>"),
-            self.cache.by_fours("k"),
+            self.cache.by_chunks("k"),
             self.cache.by_fours("v"),
             Binding("out", "read_write", "array<vec4<f32>>"),
         )
 
     def workgroup(self, tier: Tier) -> int:
-        return LANES
+        return self.lanes
 
     def grid(self, tier: Tier, tokens: int) -> Grid:
-        return (-(-tokens * self.group // ROWS), self.cache.n_kv_heads, 1)
+        return (self.cache.n_kv_heads, -(-tokens * self.group // self.rows), 1)

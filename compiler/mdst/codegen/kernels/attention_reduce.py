@@ -13,6 +13,8 @@ from .kv_cache import KvCache
 LANES = 256
 DIMS = 32
 """Values of a head that one workgroup writes."""
+EACH = 8
+"""Splits whose values a lane reads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class AttentionReduce(KernelParams):
     @property
     def dims(self) -> int:
         return DIMS
+
+    @property
+    def each(self) -> int:
+        return EACH
 
     @property
     def blocks(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..kernel import MAX_WORKGROUP_BYTES, Binding, Grid, KernelParams
+from ..kernel import Binding, Grid, KernelParams, workgroup_limit
 from ..tiers import Tier
 from .kv_cache import KvCache
 
@@ -71,7 +71,7 @@ class RopeAttention(KernelParams):
         dim, words = self.cache.head_dim, self.cache.head_words
         records = 3 * dim // 2 if self.record else 0
         values = 3 * dim + dim + 2 * words + self.rope_dim + self.reach + records
-        return min(self.slices(tier), (MAX_WORKGROUP_BYTES // 4 - values) // dim)
+        return min(self.slices(tier), (workgroup_limit(tier) // 4 - values) // dim)
 
     @property
     def bindings(self) -> tuple[Binding, ...]:

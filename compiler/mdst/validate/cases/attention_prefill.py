@@ -8,7 +8,7 @@ from itertools import count
 
 import numpy as np
 
-from ...codegen.kernels.attention_prefill import ROWS, AttentionPrefill
+from ...codegen.kernels.attention_prefill import AttentionPrefill
 from ...codegen.kernels.kv_cache import KvCache
 from ...codegen.state import STATE_BYTES
 from ...codegen.tiers import Tier
@@ -27,7 +27,7 @@ def case(params: AttentionPrefill, tier: Tier, tokens: int) -> Case:
     of a third, but at most those."""
     seeds = count(1)
     cache = params.cache
-    n_tokens = min(tokens, 2 * ROWS // params.group + 2)
+    n_tokens = min(tokens, 2 * params.rows // params.group + 2)
     position = _position(cache, n_tokens)
     k_fills, keys = fill_rows(cache, _rows(cache, position, n_tokens), seeds)
     v_fills, values = fill_rows(cache, keys, seeds)

@@ -18,7 +18,7 @@ from .kv_cache import fill_rows
 from .rows import expect, fill_floats
 
 SINKS = 3
-_EDGE = 64
+EDGE = 64
 """Keys filled at either end of a split."""
 
 
@@ -36,22 +36,21 @@ def case(params: AttentionSplit, tier: Tier, tokens: int) -> Case:
     wrap = len(rows) - (position - max(2 * cache.capacity, oldest_key(cache, position))) - 1
     splits = sorted({0, wrap // params.split, used - 1})
     looked = {s: rows[s * params.split : (s + 1) * params.split] for s in splits}
-    filled = {row for part in looked.values() for row in (*part[:_EDGE], *part[-_EDGE:])}
+    filled = {row for part in looked.values() for row in (*part[:EDGE], *part[-EDGE:])}
     filled |= set(rows[max(0, wrap - 2) : wrap + 2])
     k_fills, keys = fill_rows(cache, filled, seeds)
     v_fills, values = fill_rows(cache, filled, seeds)
     q_fills, q = fill_floats(0, range(params.n_heads * cache.head_dim), seeds)
     queries = q.reshape(params.n_heads, cache.head_dim)
 
-    blank = np.zeros((cache.n_kv_heads, cache.head_dim))
     columns = [0, 1, cache.head_dim // 2, *range(cache.head_dim - 2, cache.head_dim + 2)]
     expected: list[Expected] = []
     for h in sorted({0, params.n_heads // 2, params.n_heads - 1}):
         for s, part in looked.items():
             out = partial_attention(
                 queries[h],
-                _head(keys, part, blank, h // params.group),
-                _head(values, part, blank, h // params.group),
+                head_of(cache, keys, part, h // params.group),
+                head_of(cache, values, part, h // params.group),
                 params.scale,
             )
             expected += expect("partial", _start(params, h, s), columns, out[columns])
@@ -82,6 +81,7 @@ def _start(params: AttentionSplit, head: int, split: int) -> int:
     return 4 * (head * params.n_splits + split) * (params.cache.head_dim + 2)
 
 
-def _head(numbers: dict[int, Floats], rows: list[int], blank: Floats, kv_head: int) -> Floats:
+def head_of(cache: KvCache, numbers: dict[int, Floats], rows: list[int], kv_head: int) -> Floats:
     """[n, D] of one head in these rows; those that were not filled are zero."""
+    blank = np.zeros((cache.n_kv_heads, cache.head_dim))
     return np.array([numbers.get(row, blank)[kv_head] for row in rows])

@@ -31,6 +31,12 @@ def fill_rows(
     return tuple(fills), numbers
 
 
+def stored(cache: KvCache, rows: Floats) -> Floats:
+    """[Hkv, D] as the cache gives it back."""
+    [kept] = from_words(cache, to_words(cache, rows))
+    return np.asarray(kept)
+
+
 def expect_head(
     cache: KvCache, binding: str, row: int, kv_head: int, values: Floats
 ) -> list[Expected]:

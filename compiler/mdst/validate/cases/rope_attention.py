@@ -14,9 +14,8 @@ from ...codegen.tiers import Tier
 from ...quant.records import BLOCK, record_words
 from ..case import Case, Expected, state_words
 from ..reference.attention_split import partial_attention
-from ..reference.kv_cache import Floats, from_words, to_words
 from ..reference.qkv_rope import angles_at, qkv_rope
-from .kv_cache import expect_head, fill_rows
+from .kv_cache import expect_head, fill_rows, stored
 from .qkv_rope import fill_norms, fill_tables
 from .records import expect_record
 from .rows import expect, fill_floats
@@ -50,8 +49,8 @@ def _case(params: RopeAttention, tier: Tier, position: int) -> Case:
     looked = sorted(key for key in near if 0 <= key < position)
     k_fills, keys = fill_rows(cache, looked, seeds)
     v_fills, values = fill_rows(cache, looked, seeds)
-    keys[position] = _stored(params, heads.k[0])
-    values[position] = _stored(params, heads.v[0])
+    keys[position] = stored(cache, heads.k[0])
+    values[position] = stored(cache, heads.v[0])
 
     out_start = 0
     expected: list[Expected] = []
@@ -106,9 +105,3 @@ def _case(params: RopeAttention, tier: Tier, position: int) -> Case:
         # The new key and value are rounded to float16, up or down as the device likes.
         tolerance=1e-7 if cache.format == "f16" else 1e-9,
     )
-
-
-def _stored(params: RopeAttention, rows: Floats) -> Floats:
-    """[Hkv, D] as the cache gives it back."""
-    [stored] = from_words(params.cache, to_words(params.cache, rows))
-    return np.asarray(stored)
