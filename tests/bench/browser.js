@@ -1,7 +1,7 @@
 // Loads the bundle at /bundle/ and reports, a JSON line each: the device, the load, and per setting the
 // median of some runs. Query: prompt ("512,3900" tokens), tokens (128), runs (3), steps ("0,8,16": 0
 // adapts), device, tier, threads, cache (0: the download is not kept), again (1: it is loaded once
-// more).
+// more), profile (1: microseconds per kind of kernel, at the end; see --exact-clock).
 
 import { canRun, load } from './bundle/mdst.js';
 import { ending, list, measured, number, promptOf, report, word } from './report.js';
@@ -41,6 +41,10 @@ async function main() {
     for (const steps of list('steps', '0,8')) {
       report(await run(engine, manifest.model.vocabulary, length, steps));
     }
+  }
+  if (number('profile', 0) === 1) { // of a token after the last prompt
+    const { method, tokens, microseconds, kernels } = await engine.profile();
+    report({ profile: { method, tokens, microseconds, kernels } });
   }
   await engine.unload();
 }

@@ -90,6 +90,11 @@ def main() -> int:
     parser.add_argument("--serve", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--query", default="")
     parser.add_argument("--limit", type=float, default=240, help="seconds")
+    parser.add_argument(
+        "--exact-clock",
+        action="store_true",
+        help="the GPU's clock as it is: Chrome rounds it to 65 µs, too coarse for profile=1",
+    )
     args = parser.parse_args()
     done = threading.Event()
     served = {"bundle": args.out.resolve()}
@@ -99,14 +104,23 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/{args.page}.html?{args.query}"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [args.chromium, *FLAGS, *GPU[args.gpu], f"--user-data-dir={profile}", url]
-        browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        exact = ["--disable-dawn-features=timestamp_quantization"] if args.exact_clock else []
+        flags = [*FLAGS, *GPU[args.gpu], *exact, f"--user-data-dir={profile}"]
+        errors = Path(profile, "stderr").open("w+", errors="replace")
+        browser = subprocess.Popen(
+            [args.chromium, *flags, url], stdout=subprocess.DEVNULL, stderr=errors
+        )
         begin = time.monotonic()
         while not done.wait(0.1) and time.monotonic() - begin < args.limit:
             if browser.poll() is not None:
                 break
+        ended = browser.poll()
         browser.kill()
         browser.wait()
+        if ended is not None:
+            errors.seek(0)
+            print(f"{errors.read()[-2000:]}\nthe browser ended with {ended}", file=sys.stderr)
+        errors.close()
     if not done.is_set():
         print(f"not done after {time.monotonic() - begin:.0f} s", file=sys.stderr)
     return 0 if done.is_set() else 1

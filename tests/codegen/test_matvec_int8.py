@@ -149,6 +149,33 @@ def test_gated(
     assert nmse(got, expected(records, matrices, EPSILON, gated=True)) <= 1e-10
 
 
+@int8_tiers
+@pytest.mark.parametrize("cols", [32, 256, 1056, 4096])
+@pytest.mark.parametrize("gated", [False, True])
+def test_values_become_records_inside(
+    device: Device, rng: np.random.Generator, lay_out: Any, fill_all: Any, cols: int, gated: bool
+) -> None:
+    """Exactly those of quant/records.py, but for a code that rounds the other way."""
+    parts = lay_out(
+        *([("Q8_0", 64, cols)] * 2 if gated else [("Q4_0", 9, cols), ("Q8_0", 70, cols)])
+    )
+    weights, matrices = fill_all(parts)
+    x, gamma = rng.standard_normal((2, cols), np.float32)
+    if cols > 32:
+        x[:32] = 0
+    params = MatVecInt8.plan(
+        parts,
+        norm=EPSILON,
+        glu="silu" if gated else None,
+        emit=Emit(2) if gated else None,
+        own_gamma=weights.nbytes // 16,
+    )
+    together = np.concatenate([weights.view(np.uint32), gamma.view(np.uint32)])
+    got, _ = run(device, params, together, x.view(np.uint32))
+    want = expected(quantise(x[None], gamma), matrices, EPSILON, gated=gated)
+    assert nmse(got, want) <= 1e-6
+
+
 def meaning(record: Words, first: int, count: int) -> tuple[Floats, Floats]:
     """Values and squares of `count` blocks from `first` on; all others are as they were."""
     runs = record.reshape(3, -1, 4)

@@ -27,6 +27,7 @@ from mdst.models.decoder import Model
 from mdst.passes.fuse_records import fuse_records
 from mdst.passes.fuse_rope_attention import MOST_KEYS, fuse_rope_attention, short_reach
 from mdst.passes.fuse_rope_split import fuse_rope_split
+from mdst.passes.own_records import MOST_ROWS, own_records
 from mdst.passes.pipeline import run_passes
 from mdst.passes.quantise_inputs import quantise_inputs
 from mdst.passes.split_attention import split_attention
@@ -151,6 +152,41 @@ def test_rows_of_no_whole_blocks_and_the_last_of_many_are_left(g: Sketch) -> Non
     result = quantise_inputs(g.ends(y=y, z=narrow))
     assert found(result) == {"Projection": 2}
     assert not any(op.int8 for op, _ in ops(result, Projection))
+
+
+# own_records
+
+
+def test_own_records(g: Sketch) -> None:
+    quantised = quantise_inputs(g.ends(y=g.project(g.x(), g.weight("n", 64))))
+    result = own_records(quantised)
+    assert found(result) == {"Projection": 1}
+    ((op, inputs),) = ops(result, Projection)
+    assert (op.norm, op.int8, op.own_records, op.takes_records) == (1e-5, True, True, False)
+    assert op.norm_weight(inputs) == inputs[1]
+    assert len(inputs) == 3
+
+
+def test_records_of_a_wide_projection_are_made_once(g: Sketch) -> None:
+    x, n = g.x(), g.weight("n", 64)
+    ends = {
+        name: g.add(Projection((PLAIN,), 1e-5), x, n, g.weight(name, rows, 64, type="Q8_0"))
+        for name, rows in (("wide", MOST_ROWS + 1), ("narrow", MOST_ROWS))
+    }
+    result = own_records(quantise_inputs(g.ends(**ends)))
+    assert found(result) == {"Quantise": 1, "Projection": 2}
+    wide, narrow = (result.op(result.outputs[name].node) for name in ("wide", "narrow"))
+    assert isinstance(wide, Projection)
+    assert isinstance(narrow, Projection)
+    assert (wide.own_records, narrow.own_records) == (False, True)
+
+
+@pytest.mark.parametrize(("rows", "weighted"), [(1, False), (T, True)])
+def test_records_without_a_weight_or_of_many_tokens_stay(
+    g: Sketch, rows: Dim, weighted: bool
+) -> None:
+    y = g.project(g.x(rows=rows), *([g.weight("n", 64)] if weighted else []))
+    assert found(own_records(quantise_inputs(g.ends(y=y)))) == {"Quantise": 1, "Projection": 1}
 
 
 # fuse_records

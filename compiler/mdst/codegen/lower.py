@@ -107,7 +107,8 @@ def _projection(use: Use, op: Projection) -> Iterator[Dispatch]:
         columns = [_columns(view, column, width, rows, use) for view in outs]
         if op.int8:
             emit, tail = use.emit(op.record, width // CHUNK, column // CHUNK)
-            params = _linear_int8(use, op, parts, width, plain, emit)
+            own = None if norm is None else vector_offset(region, use.constant(norm), "plain")
+            params = _linear_int8(use, op, parts, width, plain, emit, own)
             columns += tail
         else:
             params = _linear(use, op, region, parts, use.maybe(norm), width)
@@ -122,11 +123,18 @@ def _linear_int8(
     width: int,
     plain: bool,
     emit: Emit | None,
+    own: int | None,
 ) -> KernelParams:
     glu: Literal["silu"] | None = "silu" if op.gated else None
     if use.program.graph.type(Value(use.node)).shape[0] == 1:
         return kernels.MatVecInt8.plan(
-            parts, norm=op.norm, residual=op.residual, glu=glu, plain=plain, emit=emit
+            parts,
+            norm=op.norm,
+            residual=op.residual,
+            glu=glu,
+            plain=plain,
+            emit=emit,
+            own_gamma=own,
         )
     tokens = use.program.tokens
     return kernels.MatMulInt8.plan(parts, tokens, residual=op.residual, glu=glu, out_stride=width)

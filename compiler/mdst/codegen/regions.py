@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import InternalError
 from ..quant.layout import format_named, slice_layout
 from ..schedule.plan import View, weight_buffer
-from ..schedule.weight_plan import Piece, Region, WeightPlan
+from ..schedule.weight_plan import Form, Piece, Region, WeightPlan
 from .part import Part
 
 _UNIT = 16
@@ -15,9 +15,9 @@ def region_view(region: Region) -> View:
     return View(weight_buffer(region.buffer), region.offset, region.size)
 
 
-def vector_offset(region: Region, tensor: str) -> int:
-    """Where a vector starts, in units of 16 bytes."""
-    return _find(region, tensor).offset // _UNIT
+def vector_offset(region: Region, tensor: str, form: Form | None = None) -> int:
+    """Where a vector (in that form, if it is there in several) starts, in units of 16 bytes."""
+    return _find(region, tensor, form).offset // _UNIT
 
 
 def is_interleaved(region: Region, tensor: str) -> bool:
@@ -50,8 +50,8 @@ def whole_region(weights: WeightPlan, tensor: str) -> Region:
     raise InternalError("LOWER001", f"constant {tensor} does not lie in one piece")
 
 
-def _find(region: Region, tensor: str) -> Piece:
-    piece = region.piece(tensor)
+def _find(region: Region, tensor: str, form: Form | None = None) -> Piece:
+    piece = region.piece(tensor, form)
     if piece is None:
         raise InternalError("LOWER002", f"constant {tensor} is not in its region")
     return piece

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..errors import InternalError
 from ..resources import folder
 from .kernel import Kernel, KernelParams, workgroup_limit
+from .loads import split_loads
 from .state import STATE
 from .tiers import NEEDS, Tier
 from .workgroup_memory import workgroup_bytes
@@ -34,6 +35,7 @@ def _environment(language: str) -> Environment:
     )
     environment.globals["require"] = _require
     environment.globals["STATE"] = STATE
+    environment.globals["split_loads"] = split_loads
     environment.filters["f32"] = _f32
     return environment
 

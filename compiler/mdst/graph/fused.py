@@ -81,7 +81,9 @@ class Projection(Op):
     `norm` is the norm's epsilon, or None; `last_row`: only the last token's row is used.
 
     With `int8`, x is the records of x ⊙ norm weight (Quantise), and there is no norm weight among
-    the inputs. With `record`, a second output is the records of out (⊙ γ when `record` is normed).
+    the inputs; or, with `own_records`, values and weight as ever, of which the projection makes the
+    records for itself. With `record`, a second output is the records of out (⊙ γ when `record` is
+    normed).
     """
 
     parts: tuple[ProjectionPart, ...]
@@ -90,12 +92,19 @@ class Projection(Op):
     residual: bool = False
     last_row: bool = False
     int8: bool = False
+    own_records: bool = False
     record: Record = None
+
+    @property
+    def takes_records(self) -> bool:
+        return self.int8 and not self.own_records
 
     def infer(self, *inputs: TensorType) -> Types:
         x = inputs[0]
         rows: list[Dim] = []
-        width = recorded_width(x) if self.int8 else x.width
+        width = recorded_width(x) if self.takes_records else x.width
+        if self.own_records:
+            require(self.int8 and self.norm is not None, "records are of what a norm weighs")
         for weight, scale, bias in self.weights(inputs):
             require(weight.width == width, f"rows of {weight} do not fit {x}")
             require(scale is None or scale.shape == (1,), "a scale is one value")
@@ -113,7 +122,7 @@ class Projection(Op):
 
     def norm_weight(self, inputs: tuple[V, ...]) -> V | None:
         """The norm's weight among `inputs`."""
-        return inputs[1] if self.norm is not None and not self.int8 else None
+        return inputs[1] if self.norm is not None and not self.takes_records else None
 
     def residual_of(self, inputs: tuple[V, ...]) -> V | None:
         """The residual among `inputs`."""
@@ -123,7 +132,7 @@ class Projection(Op):
 
     def weights(self, inputs: tuple[V, ...]) -> list[tuple[V, V | None, V | None]]:
         """(weight, scale, bias) per part among `inputs`."""
-        rest = iter(inputs[1 if self.norm is None or self.int8 else 2 :])
+        rest = iter(inputs[1 if self.norm is None or self.takes_records else 2 :])
         return [
             (next(rest), next(rest) if p.scale else None, next(rest) if p.bias else None)
             for p in self.parts

@@ -112,7 +112,7 @@ def _projection(op: Projection, inputs: tuple[Array, ...], run: Run) -> tuple[Ar
     x = inputs[0][-1:] if op.last_row else inputs[0]
     weight = op.norm_weight(inputs)
     if op.int8:
-        records = x.view(np.uint32)
+        records = quantised.quantise(x, weight) if op.own_records else x.view(np.uint32)
         x = quantised.values(records)
         if op.norm is not None:
             x = x / np.sqrt(quantised.mean_square(records) + np.float32(op.norm))

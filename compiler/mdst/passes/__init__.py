@@ -21,6 +21,7 @@ from .fuse_rope_attention import fuse_rope_attention
 from .fuse_rope_split import fuse_rope_split
 from .merge_projections import merge_projections
 from .one_token import one_token
+from .own_records import own_records
 from .quantise_inputs import quantise_inputs
 from .split_attention import split_attention
 from .split_sample import split_sample
@@ -41,6 +42,7 @@ _ONE_TOKEN: tuple[Pass, ...] = (one_token, *_PROJECTIONS, fuse_norm)
 _SPLIT: tuple[Pass, ...] = (split_attention, fuse_rope_split)
 
 _RECORDS: tuple[Pass, ...] = (quantise_inputs, fuse_records)
+_TOKEN_RECORDS: tuple[Pass, ...] = (quantise_inputs, own_records, fuse_records)
 
 PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     # The layers of a chunk of tokens, up to the last hidden state.
@@ -60,7 +62,7 @@ PIPELINES: Mapping[str, tuple[Pass, ...]] = {
     "sample": (keep_sample, split_sample),
     # With activations as int8 records.
     "prefill_int8": (keep_layers, *_PROJECTIONS, *_RECORDS),
-    "decode_short_int8": (*_ONE_TOKEN, fuse_rope_attention, *_RECORDS, split_sample),
-    "decode_int8": (*_ONE_TOKEN, *_SPLIT, *_RECORDS, split_sample),
-    "decode_logits_int8": (keep_logits, *_ONE_TOKEN, *_SPLIT, *_RECORDS),
+    "decode_short_int8": (*_ONE_TOKEN, fuse_rope_attention, *_TOKEN_RECORDS, split_sample),
+    "decode_int8": (*_ONE_TOKEN, *_SPLIT, *_TOKEN_RECORDS, split_sample),
+    "decode_logits_int8": (keep_logits, *_ONE_TOKEN, *_SPLIT, *_TOKEN_RECORDS),
 }

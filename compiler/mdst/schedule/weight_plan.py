@@ -2,8 +2,9 @@
 
 A region is what one fused kernel binds as its weights: the planes of its matrices, the code books
 that they refer to, its norm weight, biases and scales, one after another. A group of tensors that
-is too large for a binding is cut into regions by rows; its vectors are in each of them. Regions lie
-in the order of first use.
+is too large for a binding is cut into regions by rows; its vectors are in each of them. The weight
+of a norm that a matrix follows is there twice: interleaved for kernels that multiply by it on the
+way, and in plain order for those that make records first. Regions lie in the order of first use.
 """
 
 from __future__ import annotations
@@ -56,8 +57,10 @@ class Region:
     pieces: tuple[Piece, ...]
     grids: tuple[tuple[str, int], ...] = ()
 
-    def piece(self, tensor: str) -> Piece | None:
-        return next((p for p in self.pieces if p.tensor == tensor), None)
+    def piece(self, tensor: str, form: Form | None = None) -> Piece | None:
+        """The rows of a tensor in here, in any form or that one."""
+        found = (p for p in self.pieces if p.tensor == tensor and form in (None, p.form))
+        return next(found, None)
 
     def grid(self, name: str) -> int:
         """Where a code book begins in the region, in bytes."""
@@ -209,7 +212,9 @@ def _region(group: _Group, first: int, rows: int) -> Region:
 
     for name, type in group.vectors:
         count = type.elements(0)
-        add(name, type, 4 * count, 0, count, "interleaved" if group.matrices else "plain")
+        if group.matrices:
+            add(name, type, 4 * count, 0, count, "interleaved")
+        add(name, type, 4 * count, 0, count, "plain")
     start = 0
     for matrix in group.matrices:
         low, high = max(first, start) - start, min(first + rows, start + matrix.rows) - start

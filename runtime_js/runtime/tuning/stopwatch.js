@@ -18,7 +18,8 @@ const COPY_DST = 0x8;
 const QUERY_RESOLVE = 0x200;
 
 const WARM = 50; // milliseconds of work after which GPUs run at full clock
-const LONG = 40; // milliseconds of a run that is timed
+const LONG = 30; // milliseconds of a run that is timed
+const LONG_RUNS = 2;
 const MOST_TOKENS = 2048;
 const PART = 32; // dispatches of a token of which nobody knows yet how long it takes
 const COARSE = 20; // milliseconds; waits longer than that are no measure of work
@@ -77,19 +78,23 @@ export class Stopwatch {
   }
 
   /**
+   * The first runs of kernels may take several times as long as later ones, so the best of some runs
+   * counts, each of about as many tokens as take LONG by the best so far.
+   *
    * @param {Dispatch[]} steps
    * @param {number} end `performance.now()` after which no further run is begun
    * @returns {Promise<number>} microseconds per token
    */
   async time(steps, end) {
+    let best = Infinity;
     let tokens = 1;
-    for (let turn = 0;; turn += 1) {
+    for (let turn = 0, long = 0; long < LONG_RUNS && performance.now() < end; turn += 1) {
       const time = await this.span(steps, tokens);
-      const known = turn > 0 && (time >= LONG / 2 || tokens === MOST_TOKENS);
-      if (known || performance.now() > end) return 1000 * time / tokens;
-      const enough = Math.max(turn > 0 ? 2 * tokens : 1, Math.ceil(LONG * tokens / time));
-      tokens = Math.min(MOST_TOKENS, enough);
+      if (turn > 0 && (time >= LONG / 2 || tokens === MOST_TOKENS)) long += 1;
+      best = Math.min(best, time / tokens);
+      tokens = Math.min(MOST_TOKENS, Math.ceil(LONG / best));
     }
+    return 1000 * best;
   }
 
   /**

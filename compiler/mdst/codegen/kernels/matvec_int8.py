@@ -16,8 +16,12 @@ TEAM = 32
 """Lanes that share a row."""
 ROWS = BLOCK
 """Outputs of one workgroup that leaves records: one block."""
-MOST_TEAMS = {"dp4a": 8, "dp4a32": 32}
-"""Rows that a workgroup works on at the same time."""
+MIN_TEAMS = 8
+MOST_TEAMS = {"dp4a": MIN_TEAMS, "dp4a32": 32}
+"""Teams of a workgroup."""
+FEW_ROWS = 16384
+"""Below so many outputs, more lanes for each of them keep a large GPU (132 multiprocessors) busier
+than more workgroups would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,16 @@ class MatVecInt8(Linear):
         Σ_k W[n,k] · x[k] ≈ Σ_blocks s_w · (s_x · Σ c · q − zero · s_x · Σ q) − m_w · s_x · Σ q
 
     where Σ c · q is a sum of 32-bit integers. With `norm` (its ε), x holds records of x ⊙ γ, and
-    the sums are divided by the root mean square that the records tell.
+    the sums are divided by the root mean square that the records tell. With `own_gamma` (where γ,
+    float32 [K] in plain order, begins in `w`, in units of 16 bytes), x are the values themselves,
+    and each workgroup makes the records for itself.
 
-    Bindings: state; w: weights; x: records of [K]; residual: float32 [N], if any; out: float32 [N],
-    if `plain`; γ: float32, record: records of out (⊙ γ), if `emit`.
+    Bindings: state; w: weights; x: records of [K], or float32 [K] with `own_gamma`; residual:
+    float32 [N], if any; out: float32 [N], if `plain`; γ: float32, record: records of out (⊙ γ), if
+    `emit`.
 
-    A workgroup computes `rows` outputs; TEAM lanes share each, one 16-byte load of codes per lane
-    and step.
+    A workgroup computes `rows` outputs; TEAM lanes share each (or several teams do), one 16-byte
+    load of codes per lane and step.
     """
 
     template: ClassVar[str] = "matvec_int8"
@@ -45,6 +52,7 @@ class MatVecInt8(Linear):
     rows: int
     plain: bool
     emit: Emit | None
+    own_gamma: int | None = None
 
     @classmethod
     def plan(
@@ -56,10 +64,12 @@ class MatVecInt8(Linear):
         glu: Literal["silu"] | None = None,
         plain: bool = True,
         emit: Emit | None = None,
+        own_gamma: int | None = None,
     ) -> MatVecInt8:
-        """Whole blocks of rows where records are left; else fewer, for more workgroups."""
-        rows = ROWS if emit else ROWS // 4
-        return cls(parts, norm, residual, glu, rows, plain, emit)
+        """Whole blocks of rows where records are left; else fewer, for more workgroups, unless each
+        has records to make before it can begin."""
+        rows = ROWS if emit else ROWS // 4 if own_gamma is None else ROWS // 2
+        return cls(parts, norm, residual, glu, rows, plain, emit, own_gamma)
 
     @property
     def products(self) -> int:
@@ -72,11 +82,18 @@ class MatVecInt8(Linear):
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
-        given = self.bindings_over("u32")
+        given = self.bindings_over("u32" if self.own_gamma is None else "f32")
         return (*(given if self.plain else given[:-1]), *emit_bindings(self.emit))
 
+    def share(self, tier: Tier) -> int:
+        """Teams that share a row: two where rows are long, outputs few, and lanes at hand."""
+        many = 2 * self.rows <= MOST_TEAMS[tier] and self.outputs < FEW_ROWS
+        return 2 if many and self.own_gamma is None and self.cols >= 2 * TEAM * BLOCK else 1
+
     def teams(self, tier: Tier) -> int:
-        return min(self.rows, MOST_TEAMS[tier])
+        """Gated rows need the registers of two: with 32 teams the compiler runs out of them."""
+        most = max(MOST_TEAMS[tier] // self.products, MIN_TEAMS)
+        return min(self.rows * self.share(tier), most)
 
     def workgroup(self, tier: Tier) -> int:
         return TEAM * self.teams(tier)

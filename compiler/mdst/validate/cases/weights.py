@@ -35,6 +35,8 @@ _MASKS: Mapping[Number | None, tuple[bytes, bytes]] = {
     "split f16": (b"\xff\xff\xff\xff\xff\x3f\xff\x8f", b"\0\0\0\0\x00\xc0\x00\x20"),  # as f16
 }
 """What a field holds → bits kept of random ones, bits added."""
+_SMALL_F16 = (b"\xff\x87", b"\x00\x00")
+"""The same for f16 of either sign below 2^-13, half of them subnormal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Filled:
     matrix: Matrix
 
 
-def _masks(field: Field) -> tuple[bytes, bytes]:
-    keep, add = _MASKS[field.number]
+def _masks(field: Field, small: bool) -> tuple[bytes, bytes]:
+    keep, add = _SMALL_F16 if small and field.number == "f16" else _MASKS[field.number]
     times = field.bytes // len(keep)
     return keep * times, add * times
 
@@ -57,8 +59,8 @@ def _pattern(masks: Iterable[bytes]) -> Pattern:
     return a, b, c, d
 
 
-def _kind(plane: Plane) -> Kind:
-    masks = [_masks(field) for field in plane.fields]
+def _kind(plane: Plane, small: bool) -> Kind:
+    masks = [_masks(field, small) for field in plane.fields]
     return Kind(_pattern(keep for keep, _ in masks), _pattern(add for _, add in masks))
 
 
@@ -89,8 +91,12 @@ def _ranges(rows: Sequence[int], row_bytes: int) -> list[tuple[int, int]]:
     return found
 
 
-def fill_part(part: Part, rows: Sequence[int], seeds: Iterator[int]) -> Filled:
-    """Random weights (bias and scale too, if it has them) in `rows` (ascending) of `part`."""
+def fill_part(
+    part: Part, rows: Sequence[int], seeds: Iterator[int], *, small: bool = False
+) -> Filled:
+    """Random weights (bias and scale too, if it has them) in `rows` (ascending) of `part`. With
+    `small`, float16 scales are near the smallest, so that the answers are wrong where a device
+    takes subnormal ones for zeros."""
     format = _FORMATS[part.type]
     row_blocks = part.cols // format.block
     fills: list[Fill] = []
@@ -98,7 +104,7 @@ def fill_part(part: Part, rows: Sequence[int], seeds: Iterator[int]) -> Filled:
     for plane in format.planes:
         start = part.planes[plane.name] * _ALIGNMENT
         new, planes[plane.name] = _fill_plane(
-            start, row_blocks * plane.bytes, rows, _kind(plane), seeds
+            start, row_blocks * plane.bytes, rows, _kind(plane, small), seeds
         )
         fills += new
     weights = decode_rows(format, unpack(format, planes), len(rows), part.cols)
