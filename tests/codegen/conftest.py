@@ -90,7 +90,7 @@ _TWINS = {
     "subgroupMax": "subgroup_largest",
     "subgroupShuffle": "value_of_lane",
 }
-_SHUFFLE = re.compile(r"\bsubgroupShuffleXor\((\w+), ")
+_SHUFFLE = re.compile(r"\bsubgroupShuffleXor\(([\w.]+), ")
 _MAIN = re.compile(r"(local_invocation_index\) lane: u32,\n\) \{\n)")
 
 
