@@ -6,6 +6,8 @@
 
 /** What the time of a rival must come down to: less may be noise. */
 const PAYS = 0.95;
+/** And that of another program of the same tier, which has to be there anyway. */
+const PAYS_WITHIN = 0.98;
 
 /**
  * @param {readonly ProgramTime[]} times those that are not known lose
@@ -23,7 +25,7 @@ export function decide(times, order) {
     const found = { tier, programs: [...programs], time: timeOf(tier, programs[0]) };
     while (found.programs.length > 1) {
       const time = timeOf(tier, found.programs[1]);
-      if (found.time === Infinity || time > PAYS * found.time) break;
+      if (found.time === Infinity || time > PAYS_WITHIN * found.time) break;
       found.programs.shift();
       found.time = time;
     }

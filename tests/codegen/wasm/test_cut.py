@@ -163,7 +163,7 @@ def test_a_layer_that_does_not_fit_is_told_with_numbers(
 def test_each_form_by_its_own_need(tiny_model: TinyModel, tmp_path: Path) -> None:
     """Memory of one thread's work for each of 16 is too much here."""
     notes = Warnings()
-    options = Options(validate="none", max_memory=(1 << 20) + (1 << 14), **OPTIONS)
+    options = Options(validate="none", max_memory=(1 << 20) + (1 << 16), **OPTIONS)
     manifest = compile_model(tiny_model(**SHAPE), tmp_path / "out", options, notes).manifest
     assert [cut.name for cut in manifest.wasm_cuts] == ["base-cut", "relaxed-cut"]
     (said,) = notes.said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ...quant.layout import format_named
 from ...quant.records import BLOCK
 from ..kernel import Binding, Grid, fold
 from ..part import Part
@@ -75,6 +76,12 @@ class MatVecInt8(Linear):
     def products(self) -> int:
         """Dot products of an output."""
         return len(self.segments[0].parts)
+
+    @property
+    def last_first(self) -> bool:
+        """Whether the last part has more bits a weight than the first (Q6_K behind Q4_K)."""
+        first, last = (format_named(self.parts[i].type) for i in (0, -1))
+        return not self.glu and last.bytes * first.block > first.bytes * last.block
 
     @property
     def group_rows(self) -> int:
