@@ -9,7 +9,11 @@ from ..kernel import Binding, Grid, KernelParams, workgroup_limit
 from ..tiers import Tier
 from .kv_cache import KvCache
 
-LANES = {"base": 256, "subgroups": 256, "dp4a": 256, "dp4a32": 512}
+LANES = 256
+TILE = 128
+"""Keys that subgroups ask for at once, all together."""
+MOST_TURNS = 8
+"""Keys that a lane may have a part of at once: what registers hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,23 @@ class RopeAttention(KernelParams):
         """Chunks of eight values of a head."""
         return self.cache.head_dim // 8
 
-    def lanes_per_key(self, tier: Tier) -> int:
-        """Lanes that share a dot product: one where subgroups may be of any size."""
-        if tier != "dp4a32":
-            return 1
-        return max(n for n in (1, 2, 4, 8, 16) if self.eights % n == 0)
+    def by_subgroup(self, tier: Tier) -> bool:
+        """Whether subgroups of 32 lanes go through the keys, each on its own: where their lanes
+        share keys evenly, and their sums fit into workgroup memory."""
+        if tier != "dp4a32" or 32 % self.eights:
+            return False
+        sums = self.workgroup(tier) // 32 * (self.cache.head_dim + 2)
+        return 4 * (self._values + sums) <= workgroup_limit(tier)
+
+    @property
+    def _values(self) -> int:
+        """32-bit words of workgroup memory but for sums, scores and records."""
+        return 3 * self.cache.head_dim + 2 * self.cache.head_words + self.rope_dim
+
+    @property
+    def turns(self) -> int:
+        """Keys that a lane has a part of at once."""
+        return min(MOST_TURNS, max(1, TILE * self.eights // LANES))
 
     def slices(self, tier: Tier) -> int:
         """Sets of lanes that share the keys when values are added up."""
@@ -68,9 +84,9 @@ class RopeAttention(KernelParams):
 
     def slots(self, tier: Tier) -> int:
         """Sums of values that meet in workgroup memory: as many as the rest leaves room for."""
-        dim, words = self.cache.head_dim, self.cache.head_words
+        dim = self.cache.head_dim
         records = 3 * dim // 2 if self.record else 0
-        values = 3 * dim + dim + 2 * words + self.rope_dim + self.reach + records
+        values = self._values + dim + self.reach + records
         return min(self.slices(tier), (workgroup_limit(tier) // 4 - values) // dim)
 
     @property
@@ -89,7 +105,7 @@ class RopeAttention(KernelParams):
         )
 
     def workgroup(self, tier: Tier) -> int:
-        return LANES[tier]
+        return LANES
 
     def grid(self, tier: Tier, tokens: int) -> Grid:
         return (self.n_heads, 1, 1)
