@@ -17,7 +17,7 @@ const COPY_SRC = 0x4;
 const COPY_DST = 0x8;
 const QUERY_RESOLVE = 0x200;
 
-const WARM = 50; // milliseconds of work after which GPUs run at full clock
+const WARM = 250; // milliseconds of work after which GPUs run at full clock (an H200 takes 150)
 const LONG = 30; // milliseconds of a run that is timed
 const LONG_RUNS = 2;
 const MOST_TOKENS = 2048;

@@ -20,9 +20,11 @@ ROWS = BLOCK
 MIN_TEAMS = 8
 MOST_TEAMS = {"dp4a": MIN_TEAMS, "dp4a32": 32}
 """Teams of a workgroup."""
-FEW_ROWS = 16384
-"""Below so many outputs, more lanes for each of them keep a large GPU (132 multiprocessors) busier
-than more workgroups would."""
+BUSY_TEAMS = 8192
+BUSY_GROUPS = 256
+"""What keeps a large GPU (132 multiprocessors) busy: where there are fewer outputs than teams,
+several teams share one."""
+MOST_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,16 @@ class MatVecInt8(Linear):
         emit: Emit | None = None,
         own_gamma: int | None = None,
     ) -> MatVecInt8:
-        """Whole blocks of rows where records are left; else fewer, for more workgroups, unless each
-        has records to make before it can begin."""
-        rows = ROWS if emit else ROWS // 4 if own_gamma is None else ROWS // 2
+        """Whole blocks of rows where records are left, half of one where each workgroup has records
+        to make before it can begin; else as many as leave enough workgroups."""
+        outputs = sum(part.rows for part in parts) // (len(parts) if glu else 1)
+        rows = ROWS if emit else ROWS // 2
+        if emit is None and own_gamma is None:
+            rows = ROWS // 4
+            if outputs < BUSY_TEAMS:
+                rows = min(
+                    max(1 << (outputs // BUSY_GROUPS).bit_length() >> 1, ROWS // 8), ROWS // 2
+                )
         return cls(parts, norm, residual, glu, rows, plain, emit, own_gamma)
 
     @property
@@ -93,9 +102,16 @@ class MatVecInt8(Linear):
         return (*(given if self.plain else given[:-1]), *emit_bindings(self.emit))
 
     def share(self, tier: Tier) -> int:
-        """Teams that share a row: two where rows are long, outputs few, and lanes at hand."""
-        many = 2 * self.rows <= MOST_TEAMS[tier] and self.outputs < FEW_ROWS
-        return 2 if many and self.own_gamma is None and self.cols >= 2 * TEAM * BLOCK else 1
+        """Teams that share a row: several where outputs are few, rows long and lanes at hand."""
+        if self.own_gamma is not None or self.emit is not None:
+            return 1
+        most = min(
+            MOST_SHARE,
+            BUSY_TEAMS // self.outputs,
+            self.cols // (TEAM * BLOCK),
+            MOST_TEAMS[tier] // self.rows,
+        )
+        return 1 << max(most, 1).bit_length() - 1
 
     def teams(self, tier: Tier) -> int:
         """Gated rows need the registers of two: with 32 teams the compiler runs out of them."""
