@@ -19,8 +19,10 @@ from mdst.bundle.reader import Bundle
 from mdst.hosts.wgpu_device import BoundStep
 from mdst.hosts.wgpu_host import WgpuHost
 
-LEAST_SECONDS = 0.08
-"""GPU clocks rise from idle: this long is run before and while a kernel is timed."""
+LEAST_SECONDS = 0.3
+"""GPU clocks rise from idle, and fall where submits are short: this long is run while a kernel is
+timed, of which the later half counts, in submits of"""
+LONG_SUBMIT = 0.005
 
 
 def main() -> None:
@@ -34,7 +36,6 @@ def main() -> None:
     listed = next(p for p in stored.programs if p.name == program)
     bound = host._programs[program]
     host.position = int(os.environ.get("POSITION", "512"))
-    host._write_state(n_tokens=listed.tokens)
     uses: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     for i, step in enumerate(listed.steps):
         uses.setdefault((stored.kernels[step.kernel].name, tuple(step.grid)), []).append(i)
@@ -42,8 +43,7 @@ def main() -> None:
     total = 0.0
     for (name, grid), indices in uses.items():
         steps = [bound[i] for i in indices]
-        repeat = max(1, 64 // len(steps))
-        seconds = _time(host, steps * repeat) / (len(steps) * repeat)
+        seconds = _time(host, steps, listed.tokens) / len(steps)
         first = listed.steps[indices[0]]
         views = [manifest.views[v] for v in first.views]
         weights = sum(v.size for v in views if manifest.buffers[v.buffer].kind == "weights")
@@ -53,16 +53,20 @@ def main() -> None:
         lines.append((seconds * len(indices), f"{text} {weights / seconds / 1e9:7.0f} GB/s"))
     for share, line in sorted(lines, reverse=True):
         print(f"{line} {100 * share / total:5.1f} %")
-    whole = _time(host, bound * 4) / 4
+    whole = _time(host, bound, listed.tokens)
     print(f"sum of kernels {total * 1e3:.3f} ms; whole program {whole * 1e3:.3f} ms per run")
 
 
-def _time(host: WgpuHost, steps: list[BoundStep]) -> float:
-    """Seconds of the GPU for `steps`: the median of the later half of several runs."""
+def _time(host: WgpuHost, steps: list[BoundStep], tokens: int) -> float:
+    """Seconds of the GPU for `steps`, always from the same position: the median of the later half
+    of several runs."""
     times: list[float] = []
+    repeat = 1
     begin = time.perf_counter()
     while len(times) < 5 or time.perf_counter() - begin < LEAST_SECONDS:
-        times.append(host.device.timed(steps))
+        host._write_state(n_tokens=tokens)
+        times.append(host.device.timed(steps * repeat) / repeat)
+        repeat = max(1, min(256, int(LONG_SUBMIT / times[-1])))
     late = sorted(times[len(times) // 2 :])
     return late[len(late) // 2]
 

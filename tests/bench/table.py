@@ -5,8 +5,9 @@
 
 `make_gguf.py --preset P --quant Q --vocab V OUT` writes a model. What is in WORK already is used as
 it is. The share is that of the device's own reading speed, which a kernel measures through wgpu. A
-peer's COMMAND is run with {model} replaced and prints a line `decode D prefill P` (tokens/s).
-Times per kernel: kernels.py.
+peer's COMMAND is run with {model} replaced and prints a line `decode D prefill P` (tokens/s). A
+second table has the microseconds of a token per kind of kernel, each step alone between two
+readings of the GPU's clock: more in all than a token takes, since nothing overlaps.
 """
 
 from __future__ import annotations
@@ -56,18 +57,23 @@ def main() -> None:
     """Prints progress on stderr and the table on stdout."""
     given = _arguments()
     ceiling = reading_speed()
+    kinds: list[str] = []
     print("| model | engine | decode | prefill 512 | dispatches | per token | share |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for text in given.models.split(","):
         preset, quant = text.split(":")
         out = _compiled(given, preset, quant)
         bundle = Bundle.open(out, check=False)
-        figures, tier = _timed(given, out)
-        size = token_bytes(bundle.manifest, bundle.tier(tier))
-        share = "–" if ceiling is None else f"{figures[0] * size / ceiling:.0%}"
-        steps = len(_decode(bundle.tier(tier)))
-        cells = (f"{figures[0]:,.0f}", f"{figures[1]:,.0f}", str(steps), f"{size / 1e9:.2f} GB")
-        print(f"| {preset} {quant} | mdst, {tier} | {' | '.join(cells)} | {share} |", flush=True)
+        found = _timed(given, out)
+        size = token_bytes(bundle.manifest, bundle.tier(found.tier))
+        share = "–" if ceiling is None else f"{found.decode * size / ceiling:.0%}"
+        rates = f"{found.decode:,.0f} | {found.prefill:,.0f}"
+        counts = f"{found.dispatches} | {size / 1e9:.2f} GB"
+        print(
+            f"| {preset} {quant} | mdst, {found.tier} | {rates} | {counts} | {share} |", flush=True
+        )
+        listed = ", ".join(f"{kind} {time:,.0f} ({steps})" for kind, time, steps in found.kernels)
+        kinds.append(f"| {preset} {quant} | {listed} |")
         for peer in given.peer:
             name, _, command = peer.partition("=")
             decode, prefill = _peer(command.replace("{model}", str(out.with_suffix(".gguf"))))
@@ -76,6 +82,8 @@ def main() -> None:
             print(f"| {preset} {quant} | {name} | {rates} | | | {share} |", flush=True)
     if ceiling is not None:
         print(f"\nReads reach {ceiling / 1e12:.2f} TB/s here.")
+    print("\n| model | µs of a token by kind of kernel (steps) |\n| --- | --- |")
+    print("\n".join(kinds))
 
 
 def _arguments() -> argparse.Namespace:
@@ -86,7 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--chromium", required=True)
     parser.add_argument("--gpu", default="vulkan")
     parser.add_argument("--models", default=MODELS)
-    parser.add_argument("--query", default="steps=0,8&runs=3&cache=0")
+    parser.add_argument("--query", default="device=webgpu&steps=0,8&runs=3&cache=0&profile=1")
     parser.add_argument("--peer", action="append", default=[])
     return parser.parse_args()
 
@@ -134,17 +142,34 @@ def _compiled(given: argparse.Namespace, preset: str, quant: str) -> Path:
     return out
 
 
-def _timed(given: argparse.Namespace, out: Path) -> tuple[tuple[float, float], str]:
-    """((decode, prefill) in tokens/s, tier): the best setting of steps."""
+@dataclass(frozen=True)
+class _Found:
+    """Tokens/s at the best setting of steps; a token's kernels: (kind, microseconds, steps)."""
+
+    decode: float
+    prefill: float
+    tier: str
+    dispatches: int
+    kernels: list[tuple[str, float, int]]
+
+
+def _timed(given: argparse.Namespace, out: Path) -> _Found:
     what = [str(out), "--chromium", given.chromium, "--gpu", given.gpu, "--query", given.query]
-    run = [sys.executable, str(HERE / "browser.py"), *what]
+    run = [sys.executable, str(HERE / "browser.py"), *what, "--exact-clock"]
     text = subprocess.run(run, check=True, capture_output=True, text=True).stdout
     print(text, file=sys.stderr)
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    tier = next(line["stats"]["tier"] for line in lines if "stats" in line)
+    stats = next(line["stats"] for line in lines if "stats" in line)
+    profiles = [line["profile"]["kernels"] for line in lines if "profile" in line]
     runs = [line for line in lines if "decode_tokens_per_second" in line]
     best = max(runs, key=lambda line: float(line["decode_tokens_per_second"]))
-    return (best["decode_tokens_per_second"], best["prefill_tokens_per_second"]), tier
+    return _Found(
+        best["decode_tokens_per_second"],
+        best["prefill_tokens_per_second"],
+        stats["tier"],
+        stats["dispatches_per_token"],
+        [(k["label"], k["microseconds"], k["steps"]) for kernels in profiles for k in kernels],
+    )
 
 
 def _peer(command: str) -> tuple[float, float]:
