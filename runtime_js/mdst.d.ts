@@ -111,7 +111,10 @@ export interface Progress {
 export interface BundleOptions {
   /** Where the bundle lies; default: beside this module. */
   base?: string | URL;
-  /** Default: the GPU; where none can run the model, or a small one is faster so, the CPU. */
+  /**
+   * Default: the GPU; the CPU where none can run the model, where it is one in software, or where a
+   * small model is faster so.
+   */
   device?: 'auto' | DeviceName;
   /** Kernels or module to use, such as `base`; default: those that are fastest on this device. */
   tier?: string;

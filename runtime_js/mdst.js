@@ -7,7 +7,7 @@
 
 import { memoryOf, readManifest } from './runtime/bundle.js';
 import { askedFor, describe, usableTiers } from './runtime/check.js';
-import { findDevice } from './runtime/devices.js';
+import { findDevice, readDevice } from './runtime/devices.js';
 import { engineOver } from './runtime/engine.js';
 import { MdstError } from './runtime/errors.js';
 import { Caller } from './runtime/rpc.js';
@@ -29,12 +29,13 @@ function folderOf(base) {
 }
 
 /** @param {BundleOptions} [options] @returns {Promise<Ability>} */
-export async function canRun({ base, device = 'auto', tier, threads, signal } = {}) {
+export async function canRun({ base, tier, signal, ...given } = {}) {
+  const device = readDevice(given);
   const store = await Store.open(folderOf(base), true);
   const { manifest } = await readManifest(folderOf(base), store, signal);
-  const wanted = { device, tier, threads, worker: true };
+  const wanted = { device, tier, threads: given.threads, worker: true };
   const { choice, gpu, problems } = await findDevice(manifest, wanted, signal);
-  const cpu = choice !== null && choice.adapter === null ? choice.cpu : null;
+  const cpu = choice?.cpu;
   const tiers = choice?.adapter ? usableTiers(manifest, choice.adapter, tier) : [];
   return {
     ok: choice !== null,
@@ -62,13 +63,15 @@ export async function load(options = {}) {
     const missing = code === 'unsupported_device' && problems[0]?.what === 'navigator.gpu';
     if (!missing || !globalThis.navigator?.gpu) throw error;
   }
+  const { device } = await canRun(options);
   try { // some browsers have WebGPU in pages, but not in workers
-    return await loadOnce({ ...options, device: 'webgpu', worker: false });
+    const here = { ...options, device: /** @type {const} */ ('webgpu'), worker: false };
+    if (device !== 'wasm') return await loadOnce(here);
   } catch (error) {
     const { code } = /** @type {Partial<MdstError>} */ (error);
     if (options.device === 'webgpu' || code !== 'unsupported_device') throw error;
-    return await loadOnce({ ...options, device: 'wasm' });
   }
+  return await loadOnce({ ...options, device: 'wasm' });
 }
 
 /** @param {LoadOptions} options @returns {Promise<Engine>} */

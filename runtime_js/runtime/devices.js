@@ -1,23 +1,37 @@
 /**
- * Which device runs a bundle: the GPU where there is one that can, else the CPU.
+ * Which device runs a bundle: the GPU where there is a real one that can, else the CPU.
  *
  * @import { Manifest } from './manifest.d.ts'
- * @import { Problem, Stats } from '../mdst.d.ts'
+ * @import { DeviceName, Problem, Stats } from '../mdst.d.ts'
  * @import { Wanted } from './load.js'
  * @import { Cpu } from './wasm/modules.js'
  */
 
-import { findAdapter, findProblems, unsupported } from './check.js';
-import { invalid, show } from './checks.js';
+import { findAdapter, findProblems, isFallback, unsupported } from './check.js';
+import { invalid, readOption, show } from './checks.js';
 
 /**
- * `adapter`: of a GPU that can run the bundle; `cpu`: how the CPU does where there is none. One of
- * them is there. `refused`: better devices, and why they cannot; `spare`: whether the CPU may stand
- * in for the GPU.
+ * `adapter`: of a GPU that can run the bundle; `cpu`: how the CPU does where there is none, or one in
+ * software. One of them is there, and the CPU comes first. `refused`: better devices, and why they
+ * cannot; `spare`: whether one may stand in for the other.
  *
  * @typedef {{ adapter: GPUAdapter | null, cpu: Cpu | null, refused: Stats['refused'],
  *   spare: boolean }} Choice
  */
+
+/** @type {('auto' | DeviceName)[]} */
+const DEVICES = ['auto', 'webgpu', 'wasm'];
+
+/**
+ * @param {{ device?: 'auto' | DeviceName, threads?: number }} given
+ * @throws {MdstError} 'invalid_request'
+ */
+export function readDevice({ device, threads }) {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+    throw invalid(`threads is ${show(threads)}, but must be a positive integer`, 'threads');
+  }
+  return readOption('device', device, DEVICES);
+}
 
 /**
  * @param {Manifest} manifest
@@ -43,11 +57,12 @@ export async function findDevice(manifest, wanted, signal) {
     (tier === undefined || modules.includes(tier));
   const adapter = onGpu ? await findAdapter(signal, asked) : null;
   const problems = onGpu ? findProblems(manifest, adapter, tier) : [];
-  if (adapter !== null && problems.length === 0) {
-    const choice = { adapter, cpu: null, refused: [], spare: onCpu };
-    return { choice, gpu: adapter, problems };
-  }
-  const { cpu, problem } = onCpu ? await findCpu(manifest, wanted) : { cpu: null, problem: null };
+  const able = adapter !== null && problems.length === 0;
+  const slowGpu = able && isFallback(adapter); // the CPU alone is far faster than as a GPU
+  const { cpu, problem } = onCpu && (slowGpu ? tier === undefined : !able)
+    ? await findCpu(manifest, { ...wanted, slowGpu })
+    : { cpu: null, problem: null };
+  if (able) return { choice: { adapter, cpu, refused: [], spare: onCpu }, gpu: adapter, problems };
   if (problem !== null) problems.push(problem);
   if (cpu === null) return { choice: null, gpu: adapter, problems };
   const refused = problems.map(({ message }) => (
@@ -64,7 +79,7 @@ export async function findDevice(manifest, wanted, signal) {
  * How the CPU runs a bundle, or why it cannot.
  *
  * @param {Manifest} manifest
- * @param {Pick<Wanted, 'tier' | 'threads' | 'worker'>} wanted
+ * @param {Pick<Wanted, 'tier' | 'threads' | 'worker'> & { slowGpu?: boolean }} wanted
  * @returns {Promise<{ cpu: Cpu | null, problem: Problem | null }>}
  */
 export async function findCpu(manifest, wanted) {

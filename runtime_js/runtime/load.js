@@ -12,6 +12,7 @@
  */
 
 import { Files, readManifest, wasReplaced } from './bundle.js';
+import { readNumber } from './checks.js';
 import { chooseDevice, findCpu } from './devices.js';
 import { MdstError, throwIfAborted } from './errors.js';
 import { Meter } from './meter.js';
@@ -24,8 +25,8 @@ import { openTokenizer } from './text/tokenizer.js';
 
 const CHAT_TEMPLATE = 'chat_template.json';
 
-/** Failures of a GPU after which a CPU may still do. */
-const OF_THE_GPU = ['unsupported_device', 'out_of_memory', 'device_lost'];
+/** Failures of a device after which another one may still do. */
+const OF_THE_DEVICE = ['unsupported_device', 'out_of_memory', 'device_lost'];
 
 /**
  * @typedef {object} Wanted
@@ -38,10 +39,11 @@ const OF_THE_GPU = ['unsupported_device', 'out_of_memory', 'device_lost'];
  * @property {boolean} worker whether this is a worker, which may wait for others
  * @property {boolean} [gpuInPage] whether the page has WebGPU, if this worker has not
  * @property {boolean} cache whether files are read from the browser's storage, and kept there
+ * @property {number | null} [sinks] tokens that stay when the context is full
  * @property {number} [asked] milliseconds for which the page knows whether there is an adapter
  *
  * @typedef {Pick<Stats, 'refused' | 'tuning' | 'adapter' | 'cache' | 'load'>} LoadStats
- * @typedef {{ model: Running, tokenizer: Tokenizer, template: ChatTemplates | null,
+ * @typedef {{ model: Running, tokenizer: Tokenizer, template: ChatTemplates | null, sinks: number,
  *   stats: LoadStats }} Loaded
  *
  * What is to be undone or said when a step fails:
@@ -108,6 +110,8 @@ async function loadSteps(wanted, store, signal, meter, opened) {
   meter.begin('check');
   const { manifest, text, offline } = await readManifest(base, store, signal);
   opened.manifest = text;
+  const { sinks: usual, max_sinks: most } = manifest.context;
+  const sinks = readNumber('sinks', wanted.sinks, { usual, least: 0, most, whole: true });
   const choice = await chooseDevice(manifest, wanted, signal);
   throwIfAborted(signal);
 
@@ -132,7 +136,7 @@ async function loadSteps(wanted, store, signal, meter, opened) {
     meter.begin('ready', meter.bytes);
     const load = { ...meter.seconds(), bytes: meter.bytes, cached_bytes: meter.cached };
     const cache = { kept: store.keeps, notice: store.notice, offline, healed: source.healed };
-    return { model, tokenizer, template, stats: { refused, tuning, adapter, cache, load } };
+    return { model, tokenizer, template, sinks, stats: { refused, tuning, adapter, cache, load } };
   };
   return await Promise.race([quiet(work()), failed, failureOf(texts)]);
 }
@@ -144,23 +148,25 @@ async function loadSteps(wanted, store, signal, meter, opened) {
  * @returns {Promise<{ model: Running, adapter: AdapterInfo | null, tuning: Tuning | null,
  *   refused: Refusal[] }>}
  */
-async function open(site, choice, wanted) {
-  let { cpu } = choice;
-  const refused = [...choice.refused];
-  if (choice.adapter !== null) {
-    try {
-      const { openGpu } = await import('./gpu.js');
-      return await openGpu(site, choice.adapter, wanted);
-    } catch (error) {
-      const { code, message } = /** @type {MdstError} */ (error);
-      const instead = choice.spare && OF_THE_GPU.includes(code) && site.meter.files === 0;
-      if (instead) ({ cpu } = await findCpu(site.manifest, wanted));
-      if (cpu === null) throw error;
-      site.opened.close?.();
-      refused.push({ tier: 'webgpu', program: null, reason: message });
-    }
+async function open(site, { adapter, cpu, refused, spare }, wanted) {
+  const onCpu = async (/** @type {Cpu} */ how) => {
+    const { openCpu } = await import('./wasm/open.js');
+    return { model: await openCpu(site, how), adapter: null, tuning: null, refused };
+  };
+  const onGpu = async (/** @type {GPUAdapter} */ gpu) => {
+    const { openGpu } = await import('./gpu.js');
+    return await openGpu(site, gpu, wanted);
+  };
+  try {
+    return await (cpu === null ? onGpu(/** @type {GPUAdapter} */ (adapter)) : onCpu(cpu));
+  } catch (error) {
+    const { code, message } = /** @type {MdstError} */ (error);
+    if (!spare || !OF_THE_DEVICE.includes(code) || site.meter.files > 0) throw error;
+    const other = cpu === null ? (await findCpu(site.manifest, wanted)).cpu : adapter;
+    if (other === null) throw error;
+    site.opened.close?.();
+    const done = await ('module' in other ? onCpu(other) : onGpu(other));
+    const failed = { tier: cpu?.module.name ?? 'webgpu', program: null, reason: message };
+    return { ...done, refused: [failed, ...done.refused] };
   }
-  const { openCpu } = await import('./wasm/open.js');
-  const model = await openCpu(site, /** @type {Cpu} */ (cpu));
-  return { model, adapter: null, tuning: null, refused };
 }

@@ -13,6 +13,7 @@ import { chatIds, render } from './chat/template.js';
 import { checkIds, invalid, readOption } from './checks.js';
 import { complete } from './completions.js';
 import { Constraints } from './constraints.js';
+import { readDevice } from './devices.js';
 import { MdstError } from './errors.js';
 import { loadModel } from './load.js';
 import { checkPrompt, readChatRequest, readRequest } from './request.js';
@@ -29,9 +30,6 @@ import { Turns } from './turns.js';
  *   gpuInPage?: boolean, profile?: boolean | 'again', on_full?: 'slide' | 'stop', sinks?: number }} LoadArguments
  */
 
-/** @type {('auto' | DeviceName)[]} */
-const DEVICES = ['auto', 'webgpu', 'wasm'];
-
 /** @type {(boolean | 'again')[]} */
 const PROFILE = [true, false, 'again'];
 
@@ -45,7 +43,6 @@ export class Service {
     this.ending = new AbortController();
     /** @type {'slide' | 'stop'} */
     this.onFull = 'slide';
-    this.sinks = 0;
     /** @type {Wanted | null} */
     this.wanted = null;
     this.replaced = 0;
@@ -55,26 +52,17 @@ export class Service {
 
   /** @param {LoadArguments} options @param {Call} call */
   async load({ base, cache, asked, on_full, sinks, ...given }, { signal, onPart }) {
-    const device = readOption('device', given.device, DEVICES);
+    const device = readDevice(given);
     const { tier, threads, worker, gpuInPage } = given;
-    if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
-      throw invalid(`threads is ${threads}, but must be a positive integer`, 'threads');
-    }
     this.onFull = readOption('on_full', on_full, ['slide', 'stop']);
     const keep = readOption('cache', cache, [true, false, 'persist']) !== false;
     const profile = readOption('profile', given.profile, PROFILE);
-    const where = { device, tier, profile, threads, worker, gpuInPage };
+    const where = { device, tier, profile, threads, worker, gpuInPage, sinks };
     const wanted = { ...where, base: new URL(base), cache: keep };
     this.wanted = wanted;
     const loaded = await loadModel({ ...wanted, asked }, signal, onPart);
     const { model, tokenizer } = loaded;
-    const { context, model: { vocabulary } } = model.manifest;
-    this.sinks = sinks ?? context.sinks;
-    if (!Number.isInteger(this.sinks) || this.sinks < 0 || this.sinks > context.max_sinks) {
-      model.close();
-      const message = `sinks is ${sinks}, but must be an integer from 0 to ${context.max_sinks}`;
-      throw invalid(message, 'sinks');
-    }
+    const { vocabulary } = model.manifest.model;
     this.loaded = { ...loaded, constraints: new Constraints(tokenizer, vocabulary) };
   }
 
@@ -169,13 +157,13 @@ export class Service {
    * @param {Call} call
    */
   async answer({ stream }, ids, request, shape, { signal, onPart }) {
-    const { model: { manifest }, tokenizer, constraints } = this.running;
+    const { model: { manifest }, tokenizer, constraints, sinks } = this.running;
     const room = Math.max(1, manifest.context.window - ids.length);
     const maxTokens = request.maxTokens === Infinity ? room : request.maxTokens;
     const constraint = await constraints.of(request.schema);
     const goesOn = request.ignoreEos && constraint === null; // after JSON there is nothing to say
     const endIds = goesOn ? [] : [...tokenizer.vocabulary.end_ids];
-    const ready = { ...request, maxTokens, endIds, constraint, sinks: this.sinks };
+    const ready = { ...request, maxTokens, endIds, constraint, sinks };
     const job = { ids, request: ready };
     if (!stream) {
       /** @type {Part[]} */
@@ -233,11 +221,11 @@ export class Service {
   /** @param {{ ids: number[], prefill?: boolean, last?: number }} argument */
   logits({ ids, prefill = false, last = Infinity }) {
     return this.turns.run(async () => {
-      const { model } = this.running;
+      const { model, sinks } = this.running;
       checkIds(ids, model.manifest.model.vocabulary, 'ids');
       if (prefill) checkPrompt(ids, model.manifest, 'ids');
       const { readLogits } = await import('./logits.js');
-      return await readLogits(model, ids, { prefill, last, sinks: this.sinks });
+      return await readLogits(model, ids, { prefill, last, sinks });
     });
   }
 

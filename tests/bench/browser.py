@@ -4,7 +4,8 @@
         [--page wllama] [--serve NAME=PATH …]
 
 Serves OUT at /bundle/, each PATH at /NAME, and browser.html or wllama.html beside this file at
-/, opens it, prints what it reports.
+/, opens it, prints what it reports. With `--gpu swiftshader` the CPU runs the model, unless Q says
+device=webgpu.
 Only the standard library is needed. Check `vendor` in the first line before believing a number.
 """
 
@@ -85,7 +86,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
-    parser.add_argument("--gpu", choices=sorted(GPU), default="vulkan")
+    software = "swiftshader: a software GPU, timed with --query device=webgpu only"
+    parser.add_argument("--gpu", choices=sorted(GPU), default="vulkan", help=software)
     parser.add_argument("--page", choices=["browser", "wllama"], default="browser")
     parser.add_argument("--serve", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--query", default="")

@@ -1,4 +1,5 @@
-"""Chromium, with WebGPU on a software GPU, and bundles served to it."""
+"""Chromium, with WebGPU on a software GPU, and bundles served to it. The runtime would rather take
+the CPU than such a GPU, so tests ask for it."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from mdst.bundle.runtime_files import runtime_files
 from mdst.cli.serve import make_server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 PAGES = Path(__file__).parent / "pages"
 SOURCES = Path(__file__).parents[2] / "runtime_js"
@@ -37,6 +38,12 @@ FLAGS = [
     "--use-webgpu-adapter=swiftshader",
     "--host-resolver-rules=MAP insecure.test 127.0.0.1",
 ]
+HARDWARE = """
+for (const [name, value] of [['architecture', 'gpu-1'], ['isFallbackAdapter', false]]) {
+  Object.defineProperty(GPUAdapterInfo.prototype, name, { get: () => value });
+}
+"""
+"""What makes the software GPU look like a real one."""
 EMPTY_KERNEL = "@compute @workgroup_size(1) fn main() {}\n"
 
 
@@ -83,17 +90,35 @@ def site(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) ->
     return serve(folder, csp=True, base="/some/sub/path/")
 
 
+@pytest.fixture(scope="session")
+def on_gpu() -> Callable[[BrowserContext], None]:
+    """`on_gpu(context)`: its pages run models on the software GPU, where no device is asked for."""
+
+    def ask(context: BrowserContext) -> None:
+        kind = guess_type("mdst.js")[0]
+        source = PAGES / "mdst_on_gpu.js"
+        context.route(
+            re.compile(r"/mdst\.js$"),
+            lambda route: route.fulfill(path=source, headers={"Content-Type": kind or ""}),
+        )
+
+    return ask
+
+
 PageAt = Callable[..., AbstractContextManager["Page"]]
 
 
 @pytest.fixture(scope="session")
-def page_at(chromium: Browser) -> PageAt:
+def page_at(chromium: Browser, on_gpu: Callable[[BrowserContext], None]) -> PageAt:
     """`with page_at(url, before=…)`: a page of its own beside the bundle at `url`, with the
-    functions of pages/harness.js. The script `before` runs in it first. The page is `isolated` as
-    mdst-serve isolates it."""
+    functions of pages/harness.js, whose models run on the GPU unless asked otherwise. The script
+    `before` runs in it first. The page is `isolated` as mdst-serve isolates it. Its GPU looks like
+    one in `hardware`."""
 
     @contextmanager
-    def opened(url: str, before: str = "", *, isolated: bool = True) -> Iterator[Page]:
+    def opened(
+        url: str, before: str = "", *, isolated: bool = True, hardware: bool = False
+    ) -> Iterator[Page]:
         def answer(route: Route) -> None:
             name = route.request.url.split("/")[-1]
             source = route.request.url.partition("/sources/")[2]  # as they are in the checkout
@@ -101,8 +126,16 @@ def page_at(chromium: Browser) -> PageAt:
             headers = {"Content-Type": guess_type(name)[0] or "", **(ISOLATION if isolated else {})}
             route.fulfill(path=path, headers=headers)
 
+        def disguised(route: Route) -> None:
+            response = route.fetch()
+            route.fulfill(response=response, body=HARDWARE + response.text())
+
         context = chromium.new_context()
         try:
+            on_gpu(context)
+            if hardware:
+                context.add_init_script(HARDWARE)
+                context.route("**/runtime/worker.js", disguised)
             context.route(re.compile("/(blank.html|harness.js|sources/.*)$"), answer)
             page = context.new_page()
             if before:

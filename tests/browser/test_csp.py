@@ -22,7 +22,7 @@ from mdst.sampling import SamplingParams
 from mdst.text import Tokenizer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 SUB_PATH = "/some/sub/path/"
 COUNTS = """
@@ -93,11 +93,14 @@ class Visit:
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[[str], Visit]]:
+def visit(
+    chromium: Browser, on_gpu: Callable[[BrowserContext], None]
+) -> Iterator[Callable[[str], Visit]]:
     contexts = []
 
     def go(url: str) -> Visit:
         contexts.append(chromium.new_context())
+        on_gpu(contexts[-1])
         return Visit(contexts[-1].new_page(), url)
 
     yield go

@@ -198,7 +198,7 @@ def test_a_tier_that_the_device_lacks(opened: Callable[[str], tuple[Page, list[s
 
 
 def test_webgpu_in_pages_only(opened: Callable[[str], tuple[Page, list[str]]]) -> None:
-    """Where workers lack WebGPU the engine runs in the page."""
+    """Where workers lack WebGPU the engine runs in the page; the CPU's stays in its worker."""
     page, _ = opened("")
     page.route(
         "**/runtime/no-gpu.js",
@@ -212,7 +212,11 @@ def test_webgpu_in_pages_only(opened: Callable[[str], tuple[Page, list[str]]]) -
         route.fulfill(response=response, body="import './no-gpu.js';\n" + response.text())
 
     page.route("**/runtime/worker.js", without_gpu)
-    assert page.evaluate("start()")["worker"] is False
+    stats = page.evaluate("start()")
+    assert (stats["device"], stats["worker"]) == ("webgpu", False)
+    assert page.evaluate("ability({ device: 'auto' })")["device"] == "wasm"
+    stats = page.evaluate("start({ device: 'auto' })")
+    assert (stats["device"], stats["worker"]) == ("wasm", True)
     page.unroute("**/runtime/worker.js")
     assert page.evaluate("start({}, 'other')")["worker"] is True
 

@@ -364,7 +364,7 @@ def test_what_is_kept_needs_no_asking(open_chat: Callable[..., Page]) -> None:
     until(page, "globalThis.cleared && document.getElementById('forget').disabled")
     other = open_chat(ready=False, bytes=4e9, cached=1e9)
     other.get_by_role("button", name="Load 3 GB").wait_for()
-    assert "1 GB already here" in other.inner_text("#facts")
+    assert "1\u00a0GB already here" in other.inner_text("#facts")
 
 
 def test_cancel_and_load(open_chat: Callable[..., Page]) -> None:

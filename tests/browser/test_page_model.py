@@ -12,7 +12,7 @@ import pytest
 from mdst.bundle.reader import Bundle
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 STORYTELLER = Path(__file__).parents[2] / "examples/storyteller/storyteller.gguf"
 VIOLATIONS = """
@@ -46,8 +46,10 @@ def chat_model(compiled: Callable[..., Bundle]) -> Bundle:
 
 
 @pytest.fixture
-def tab(chromium: Browser) -> Page:
-    page = chromium.new_context(viewport={"width": 390, "height": 844}).new_page()
+def tab(chromium: Browser, on_gpu: Callable[[BrowserContext], None]) -> Page:
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    on_gpu(context)
+    page = context.new_page()
     page.add_init_script(VIOLATIONS)
     return page
 
@@ -77,7 +79,7 @@ def test_a_conversation(chat_model: Bundle, serve: Callable[..., str], tab: Page
     assert tab.evaluate("violations") == []
     assert [line for line in console if line.startswith(("error", "warning"))] == []
     # What tests/bundle/test_runtime_files.py weighs.
-    assert {name for name in fetched if name.endswith((".js", ".wasm"))} == {
+    assert {name for name in fetched if name.endswith((".js", ".wasm")) and "?" not in name} == {
         *("page.js", "page/chat/chat.js", "mdst.js", "runtime/errors.js", "runtime/worker.js"),
         *("runtime/service.js", "runtime/cache.js", "runtime/gpu.js"),
         *("runtime/tuning/kept.js", "runtime/template/chat_template.js"),

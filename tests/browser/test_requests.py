@@ -59,12 +59,26 @@ def test_a_model_without_a_chat_template(page: Page) -> None:
     assert page.evaluate("engines.main.stats()")["chat"] is False
 
 
-@pytest.mark.parametrize("options", [{"sinks": 65}, {"sinks": -1}, {"on_full": 1}, {"device": "x"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"sinks": 65}, {"sinks": -1}, {"sinks": 0.5}, {"on_full": 1}),
+        *({"device": "x"}, {"threads": 0}, {"threads": "2"}, {"tier": "fast"}),
+    ],
+    ids=str,
+)
 def test_options_that_make_no_sense(page: Page, options: dict[str, Any]) -> None:
+    """They are refused before anything is downloaded, by `canRun` too if they are about devices."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.split("/")[-1]))
     failure = page.evaluate("options => failure(() => start(options, 'other'))", options)
     assert failure["code"] == "invalid_request"
     assert failure["param"] == next(iter(options))
     assert failure["param"] in failure["message"]
+    if not options.keys() & {"sinks", "on_full"}:
+        foretold = page.evaluate("options => failure(() => ability(options))", options)
+        assert foretold == failure
+    assert not any(name.endswith((".bin", ".wgsl")) for name in asked)
 
 
 def test_stats(page: Page, bundle: Bundle) -> None:

@@ -19,7 +19,8 @@ DECODE = """async ([ids, count]) => {
   const { loadModel } = await import(`${base}sources/runtime/load.js`);
   const { readLogits } = await import(`${base}sources/runtime/logits.js`);
   const { signal } = new AbortController();
-  const { model } = await loadModel({ base: new URL(base) }, signal, () => {});
+  const wanted = { base: new URL(base), device: 'webgpu' };
+  const { model } = await loadModel(wanted, signal, () => {});
   const prompt = ids.slice(0, -count);
   const rows = await readLogits(model, prompt, { prefill: true, last: 1, sinks: 4 });
   for (let position = prompt.length; position < ids.length; position += 1) {

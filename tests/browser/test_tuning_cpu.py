@@ -1,4 +1,5 @@
-"""A small model runs on the CPU where that is faster than the GPU: found out once, in a worker."""
+"""A small model runs on the CPU where that is faster than the GPU: found out once, in a worker. The
+GPU is SwiftShader, which says that it is a real one."""
 
 from __future__ import annotations
 
@@ -64,7 +65,9 @@ def asked_for(page: Page, options: dict[str, Any]) -> tuple[dict[str, Any], set[
     """The stats of a load, and the names of the files that it fetched."""
     asked: set[str] = set()
     page.context.on("request", lambda request: asked.add(request.url.split("/")[-1]))
-    stats: dict[str, Any] = page.evaluate("options => start(options)", options)
+    stats: dict[str, Any] = page.evaluate(
+        "options => start({ device: 'auto', ...options })", options
+    )
     return stats, asked
 
 
@@ -76,7 +79,7 @@ def test_the_cpu_where_it_is_faster(
     host_of: Callable[[Bundle, str], Host],
 ) -> None:
     """Than SwiftShader, a GPU on the same CPU, even when its kernels do nothing."""
-    page = open_page(serve(hollow(bundle), csp=True))
+    page = open_page(serve(hollow(bundle), csp=True), hardware=True)
     stats, _ = asked_for(page, {"profile": "again", "threads": 1})
     tuning = stats["tuning"]
     assert (stats["device"], stats["tier"], stats["threads"]) == ("wasm", "relaxed", 1)
@@ -103,7 +106,7 @@ def test_the_cpu_where_it_is_faster(
     assert answer["choices"][0]["tokens"] == expected
 
     gpu, asked = asked_for(page, {"device": "webgpu"})
-    assert (gpu["device"], gpu["tuning"]["source"]) == ("webgpu", "order")
+    assert (gpu["device"], gpu["tuning"]["source"]) == ("webgpu", "measured")
     assert not any(name.endswith(".wasm") for name in asked)
 
 
@@ -112,7 +115,7 @@ def test_the_gpu_where_it_is_faster(
     serve: Callable[..., str],
     open_page: Callable[..., Page],
 ) -> None:
-    page = open_page(serve(with_modules(SLOW)))
+    page = open_page(serve(with_modules(SLOW)), hardware=True)
     stats, asked = asked_for(page, {"profile": "again", "threads": 1})
     assert stats["device"] == "webgpu"
     assert stats["refused"] == []
@@ -130,7 +133,7 @@ def test_a_module_that_fails_is_no_rival(
     serve: Callable[..., str],
     open_page: Callable[..., Page],
 ) -> None:
-    page = open_page(serve(with_modules("nothing")))
+    page = open_page(serve(with_modules("nothing")), hardware=True)
     stats, _ = asked_for(page, {"profile": "again", "threads": 1})
     assert (stats["device"], stats["tuning"]["source"]) == ("webgpu", "measured")
     assert "relaxed" not in {time["tier"] for time in stats["tuning"]["times"]}

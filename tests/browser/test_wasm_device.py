@@ -158,7 +158,7 @@ def test_a_gpu_that_is_lost_for_good(
     bundle: Bundle, serve: Callable[..., str], open_page: Callable[..., Page], wanted: list[int]
 ) -> None:
     page = open_page(serve(bundle.path), DEVICES)
-    stats = page.evaluate("start({ worker: false, tier: 'base' })")
+    stats = page.evaluate("start({ device: 'auto', worker: false, tier: 'base' })")
     assert stats["device"] == "webgpu"
     assert tokens(page) == wanted
     page.evaluate(LOSE_ALL)
@@ -173,8 +173,8 @@ def test_a_gpu_that_is_lost_for_good(
 def test_a_gpu_without_enough_memory_is_let_go(
     bundle: Bundle, serve: Callable[..., str], open_page: Callable[..., Page], wanted: list[int]
 ) -> None:
-    page = open_page(serve(bundle.path), DEVICES + NO_MEMORY)
-    stats = page.evaluate("() => start({ worker: false })")
+    page = open_page(serve(bundle.path), DEVICES + NO_MEMORY, hardware=True)
+    stats = page.evaluate("start({ device: 'auto', worker: false })")
     assert stats["device"] == "wasm"
     assert "not enough memory" in stats["refused"][-1]["reason"]
     assert set(page.evaluate(REASONS)) == {"destroyed"}
@@ -187,9 +187,9 @@ def test_a_gpu_that_computes_wrongly(
     serve: Callable[..., str],
     open_page: Callable[..., Page],
 ) -> None:
-    page = open_page(serve(hollow(bundle, answers=True)))
-    assert page.evaluate("ability()")["device"] == "webgpu"
-    stats = page.evaluate("start()")
+    page = open_page(serve(hollow(bundle, answers=True)), hardware=True)
+    assert page.evaluate("ability({ device: 'auto' })")["device"] == "webgpu"
+    stats = page.evaluate("start({ device: 'auto' })")
     assert stats["device"] == "wasm"
     [refused] = stats["refused"]
     assert refused["tier"] == "webgpu"

@@ -49,7 +49,7 @@ ON_DEMAND = {
     "runtime/tuning/race.js": 2_500,
     "runtime/tuning/stopwatch.js": 2_000,
     "runtime/wasm/chain.js": 900,
-    "runtime/wasm/modules.js": 1_200,
+    "runtime/wasm/modules.js": 1_400,
     "runtime/wasm/open.js": 3_500,
     "runtime/wasm/member.js": 300,
     "runtime/wasm/profile.js": 700,

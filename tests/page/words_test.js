@@ -41,9 +41,12 @@ Deno.test('progress tells bytes, files, speed and time for weights, and counts f
     files: 7,
     bytesPerSecond: 50e6,
   };
-  assertEquals(progressText(half, 9), '2 GB of 4 GB · file 8 of 9 · 50 MB/s · 40 s left');
-  assertEquals(progressText({ ...half, loaded: 4e9, files: 9 }, 9), '4 GB of 4 GB · file 9 of 9');
-  assertEquals(progressText({ ...half, bytesPerSecond: 0 }, 1), '2 GB of 4 GB');
+  const [two, four] = ['2\u00a0GB', '4\u00a0GB'];
+  const text = `${two} of ${four} · file 8 of 9 · 50\u00a0MB/s · 40 s left`;
+  assertEquals(progressText(half, 9), text);
+  const done = { ...half, loaded: 4e9, files: 9 };
+  assertEquals(progressText(done, 9), `${four} of ${four} · file 9 of 9`);
+  assertEquals(progressText({ ...half, bytesPerSecond: 0 }, 1), `${two} of ${four}`);
   assertEquals(
     progressText({ ...half, phase: 'kernels', loaded: 3, total: 1200 }, 9),
     '3 of 1,200',

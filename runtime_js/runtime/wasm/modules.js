@@ -28,9 +28,11 @@ const NOT_SECURE = {
   message: 'browsers check what was downloaded only in a page from https or localhost',
 };
 
+const SLOW_GPU = 'The model runs on the CPU: the browser offers no GPU but a slow one in software.';
+
 /**
- * A module, or where its memory passes what 32 bits address perhaps several. `notice`: why one thread
- * alone works on it, for the user.
+ * A module, or where its memory passes what 32 bits address perhaps several. `notice`: why it works
+ * on it, or one thread alone, for the user.
  *
  * @typedef {WasmModule | WasmCut} Form
  * @typedef {{ module: Form, threads: number, notice: string | null }} Cpu
@@ -40,11 +42,11 @@ const NOT_SECURE = {
  * The last module that can run, as they come from the plainest to the fastest.
  *
  * @param {Manifest} manifest
- * @param {{ tier?: string, threads?: number, worker: boolean }} wanted `worker`: the module runs in
- *   a thread that may wait for others
+ * @param {{ tier?: string, threads?: number, worker: boolean, slowGpu?: boolean }} wanted `worker`:
+ *   the module runs in a thread that may wait for others; `slowGpu`: in place of a GPU in software
  * @returns {{ cpu: Cpu | null, problem: Problem | null }} one of them
  */
-export function findModule({ wasm, wasm_cuts }, { tier, threads, worker }) {
+export function findModule({ wasm, wasm_cuts }, { tier, threads, worker, slowGpu }) {
   if (!globalThis.crypto?.subtle) return { cpu: null, problem: NOT_SECURE };
   // One with 64-bit memory is better than its cut form.
   const named = [...wasm_cuts, ...wasm].filter(({ name }) => tier === undefined || name === tier);
@@ -57,11 +59,16 @@ export function findModule({ wasm, wasm_cuts }, { tier, threads, worker }) {
   const together = alone === null && (count > 1 || single.length === 0) && many.length > 0;
   const [module] = (together ? many : single).slice(-1);
   if (module === undefined) return { cpu: null, problem: problemOf(named, lacks, alone) };
-  const notice = many.length > 0 && count > 1 ? alone : null;
+  const notices = [slowGpu && SLOW_GPU, many.length > 0 && count > 1 && alone];
   return {
-    cpu: { module, threads: Math.min(count, module.threads), notice },
+    cpu: { module, threads: Math.min(count, module.threads), notice: joined(notices) },
     problem: null,
   };
+}
+
+/** @param {(string | boolean | null | undefined)[]} notices @returns {string | null} */
+export function joined(notices) {
+  return notices.filter(Boolean).join(' ') || null;
 }
 
 /**

@@ -11,6 +11,7 @@
 import { MdstError, throwIfAborted } from '../errors.js';
 import { shardsOf } from '../shards.js';
 import { WasmModel } from './model.js';
+import { joined } from './modules.js';
 import { Team } from './team.js';
 
 /**
@@ -50,8 +51,8 @@ export async function openCpu(site, { module, threads, notice }) {
   const team = 'parts' in module
     ? new (await import('./chain.js')).Chain(manifest, module, teams)
     : teams[0];
-  const missing = team.threads < threads ? 'Other threads could not be started.' : null;
-  return new WasmModel(manifest, module, team, notice ?? missing);
+  const missing = team.threads < threads && 'Other threads could not be started.';
+  return new WasmModel(manifest, module, team, joined([notice, missing]));
 }
 
 /** @param {Form} module @param {Manifest} manifest @returns {Part[]} a whole one is its only part */

@@ -11,7 +11,8 @@ const words = new Intl.NumberFormat('en', {
 });
 
 /**
- * Three digits and a unit of powers of 1000, as browsers show downloads: 1.12 MB.
+ * Three digits and a unit of powers of 1000, as browsers show downloads: 1.12 MB. The two stay on
+ * one line.
  *
  * @param {number} bytes
  * @returns {string}
@@ -23,7 +24,7 @@ export function formatBytes(bytes) {
     value /= 1000;
     unit += 1;
   }
-  return `${three.format(value)} ${UNITS[unit]}`;
+  return `${three.format(value)}\u00a0${UNITS[unit]}`;
 }
 
 /**
