@@ -43,7 +43,7 @@ def test_a_compile_tells_what_it_made(run: Compile, tiny_model: TinyModel, tmp_p
         "context +128 tokens, prompts in chunks of 128",
         "GPU memory .*: .*kv",
         r"decode +14 dispatches per token, \d+ kernels",
-        "1 RecordedEmbed, 9 Projection, 2 RopeAttention",
+        "1 Embed, 9 Projection, 2 RopeAttention",
         "checked +nothing",
         "written",
         r"open the page: mdst-serve \S+\n$",

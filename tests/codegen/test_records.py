@@ -6,15 +6,11 @@ value is half way; it must not do so often.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from mdst.codegen.kernels.attention_reduce import AttentionReduce
-from mdst.codegen.kernels.embed import Embed
-from mdst.codegen.kernels.emit import Emit
 from mdst.codegen.kernels.kv_cache import KvCache
 from mdst.codegen.kernels.quantise import Quantise
 from mdst.codegen.templates import render
@@ -114,43 +110,6 @@ def test_quantise_takes_zeros_and_sizes_at_the_ends(device: Device) -> None:
 def test_quantise_wants_whole_blocks() -> None:
     with pytest.raises(InternalError, match="whole blocks"):
         render(Quantise(48, None), "base")
-
-
-@pytest.mark.parametrize("type", ["Q4_K", "IQ3_S", "F16"])
-@pytest.mark.parametrize("interleaved", [False, True])
-def test_embed(
-    device: Device,
-    rng: np.random.Generator,
-    lay_out: Any,
-    fill_all: Any,
-    type: str,
-    interleaved: bool,
-) -> None:
-    """The row, and its records ⊙ γ; of an id that is no token's, zeros."""
-    parts = lay_out((type, 20, 768), (type, 17, 768))
-    weights, matrices = fill_all(parts)
-    rows = np.concatenate([matrix.weights for matrix in matrices]).astype(np.float32)
-    gamma = rng.standard_normal(768, np.float32)
-    stored = interleave(gamma) if interleaved else gamma
-    emit = Emit(24, 0, 4, interleaved)
-    params = Embed(((0, parts[0]), (20, parts[1])), 37, 768, 29, emit=emit)
-    for token in (int(rng.integers(20)), int(rng.integers(20, 37)), 37):
-        data = {
-            "state": state_words(n_tokens=1, position=40).data(),
-            "tokens": np.where(np.arange(29) == 40 % 29, token, 5).astype(np.uint32),
-            **{f"table{i}": weights for i in range(2)},
-            "out": np.full(768, 777, np.float32),
-            "gamma": np.concatenate([np.full(4, 777, np.float32), stored]),
-            "record": np.full(record_words(768), UNTOUCHED, np.uint32),
-        }
-        found = device.run(render(params, device.tier), data, params.grid(device.tier, 1))
-        row = rows[token] if token < 37 else np.zeros(768, np.float32)
-        np.testing.assert_array_equal(found["out"].view(np.float32), row)
-        records = found["record"].view(np.uint32)[None]
-        if token < 37:
-            check_records(records, row[None], gamma)
-        else:
-            assert not records.any()
 
 
 @pytest.mark.parametrize("device", ["base", "dp4a", "dp4a32"], indirect=True)

@@ -13,7 +13,6 @@ from mdst.graph.fused import (
     ProjectionPart,
     QkvRope,
     Quantise,
-    RecordedEmbed,
     RecordedNorm,
     RopeAttention,
     RopeAttentionSplit,
@@ -89,11 +88,6 @@ ACCEPTED: list[tuple[Op, tuple[TensorType, ...], tuple[TensorType, ...]]] = [
     (Quantise(), (X, F((64,))), (F((T, 24), U32),)),
     (RecordedNorm(1e-5), (X, F((64,))), (F((T, 24), U32),)),
     (
-        RecordedEmbed(),
-        (F((1,), U32), F((100, 64), "Q8_0"), F((64,))),
-        (ONE, F((1, 24), U32)),
-    ),
-    (
         Projection((PLAIN,), norm=1e-5, residual=True, int8=True, record="normed"),
         (F((1, 24), U32), F((96, 64), "Q8_0"), F((1, 96)), F((96,))),
         (F((1, 96)), F((1, 36), U32)),
@@ -151,7 +145,6 @@ REFUSED: list[tuple[Op, tuple[TensorType, ...]]] = [
     (Quantise(), (F((T, 48)),)),
     (Quantise(), (X, F((32,)))),
     (RecordedNorm(1e-5), (X, F((32,)))),
-    (RecordedEmbed(), (F((T,), U32), F((100, 64)), F((64,)))),
     (Projection((PLAIN,), int8=True), (X, F((48, 64)))),
     (Projection((PLAIN,), record="normed"), (X, F((32, 64)), F((48,)))),
     (RopeAttention(QkvRope(4, CACHE, ROTARY), 0.25, 8), (F((T, 128)), TABLE)),

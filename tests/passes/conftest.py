@@ -10,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mdst.graph.fused import RecordedEmbed
 from mdst.graph.graph import Graph, Value
 from mdst.graph.interpret import History, Run, evaluate
 from mdst.graph.ops import Carried, Constant, Embed
 from mdst.models.decoder import Model
-from mdst.quant.records import quantise
 
 Array = npt.NDArray[np.float32]
 Text = Callable[..., Array]
@@ -69,10 +67,6 @@ def values_of(
                 values[Value(node)] = carried[op.name]
             case Embed():
                 values[Value(node)] = inputs[1][run.tokens]
-            case RecordedEmbed():
-                rows = inputs[1][run.tokens]
-                values[Value(node)] = rows
-                values[Value(node, 1)] = quantise(rows, inputs[2]).view(np.float32)
             case _ if type(op).__name__.startswith("Sample"):
                 pass
             case _:

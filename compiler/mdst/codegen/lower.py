@@ -13,8 +13,6 @@ from ..errors import InternalError
 from ..graph.fused import (
     Projection,
     Quantise,
-    Record,
-    RecordedEmbed,
     RecordedNorm,
     SamplePrepare,
     SampleSelect,
@@ -52,21 +50,18 @@ def lower(program: PlannedProgram, plan: Plan, kv: KvFormat) -> list[Dispatch]:
     return found
 
 
-def _embed(use: Use, op: Embed | RecordedEmbed) -> Iterator[Dispatch]:
+def _embed(use: Use, op: Embed) -> Iterator[Dispatch]:
     table = use.inputs[1]
     name = use.constant(table)
     vocab, width = use.sizes(table)
     regions = use.plan.weights.regions_of(name)
     order = use.interleaved(Value(use.node))
-    record: Record = "normed" if isinstance(op, RecordedEmbed) else None
-    emit, tail = use.emit(record, width // CHUNK)
-    slices_each = MAX_BINDINGS - 3 - len(tail) if tail else _EMBED_SLICES
-    for i in range(0, len(regions), slices_each):
-        some = regions[i : i + slices_each]
+    for i in range(0, len(regions), _EMBED_SLICES):
+        some = regions[i : i + _EMBED_SLICES]
         slices = tuple((_first_row(region, name), part(region, name)) for region in some)
-        params = kernels.Embed(slices, vocab, width, use.plan.sizes.window, order, emit)
+        params = kernels.Embed(slices, vocab, width, use.plan.sizes.window, order)
         views = (region_view(region) for region in some)
-        yield use.dispatch(params, use.buffer("tokens"), *views, use.out(), *tail)
+        yield use.dispatch(params, use.buffer("tokens"), *views, use.out())
 
 
 def _first_row(region: Region, tensor: str) -> int:
@@ -213,7 +208,6 @@ def _sample_select(use: Use, op: SampleSelect) -> Iterator[Dispatch]:
 _RULES: Mapping[type[Op], Callable[[Use, Any], Iterator[Dispatch]]] = {
     **ATTENTION_RULES,
     Embed: _embed,
-    RecordedEmbed: _embed,
     Quantise: _quantise,
     RmsNorm: _rms_norm,
     RecordedNorm: _rms_norm,

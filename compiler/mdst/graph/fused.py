@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from ..quant.records import BLOCK, record_words
-from .ops import Cache, Embed, Op, RmsNorm, Rotary, Types, check_table, require
+from .ops import Cache, Op, RmsNorm, Rotary, Types, check_table, require
 from .types import KV, U32, Dim, TensorType
 
 V = TypeVar("V")
@@ -50,16 +50,6 @@ class RecordedNorm(Op):
     def infer(self, *inputs: TensorType) -> Types:
         (out,) = RmsNorm(self.epsilon).infer(*inputs)
         return recorded(out, "plain", inputs)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedEmbed(Op):
-    """Embed of one token that leaves records beside the row: tokens, table, γ → [1, E], records."""
-
-    def infer(self, *inputs: TensorType) -> Types:
-        (out,) = Embed().infer(*inputs[:2])
-        require(out.shape[0] == 1, "one token")
-        return (out, *recorded(out, "normed", inputs))
 
 
 @dataclass(frozen=True, slots=True)

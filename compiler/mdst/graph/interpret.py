@@ -23,7 +23,6 @@ from .fused import (
     QkvRope,
     Quantise,
     Record,
-    RecordedEmbed,
     RecordedNorm,
     RopeAttention,
     RopeAttentionSplit,
@@ -93,12 +92,8 @@ def interpret(graph: Graph, run: Run, wanted: str) -> Array:
             names[Value(node)] = op.name
             continue
         inputs = graph.inputs(node)
-        if isinstance(op, Embed | RecordedEmbed):
-            rows = run.rows(names[inputs[1]], run.tokens)
-            values[Value(node)] = rows
-            if isinstance(op, RecordedEmbed):
-                gamma = run.constant(names[inputs[2]])
-                values[Value(node, 1)] = quantised.quantise(rows, gamma).view(np.float32)
+        if isinstance(op, Embed):
+            values[Value(node)] = run.rows(names[inputs[1]], run.tokens)
             continue
         operands = tuple(values[v] if v in values else run.constant(names[v]) for v in inputs)
         for i, output in enumerate(evaluate(op, operands, run)):

@@ -9,12 +9,11 @@ from ..graph.fused import (
     Projection,
     Quantise,
     Record,
-    RecordedEmbed,
     RecordedNorm,
     RopeAttention,
 )
 from ..graph.graph import Graph, Value
-from ..graph.ops import Embed, Op, RmsNorm
+from ..graph.ops import Op, RmsNorm
 from ..quant.records import BLOCK
 
 
@@ -27,7 +26,7 @@ def fuse_records(graph: Graph) -> Graph:
         … ─ projection ─ x ─ quantise(γ) ─ r        →        … ─ projection(γ) ┬ x
                                                                               └ r
 
-    and the same for the embedding, and for attention, whose records have no γ. Left alone when the
+    and the same for attention, whose records have no γ. Left alone when the
     maker already leaves records (with another γ), and when a head of attention is no whole number
     of blocks.
     """
@@ -62,8 +61,6 @@ def _recording(op: Op, record: Record) -> tuple[Op | None, int]:
     match op:
         case Projection(record=None, last_row=False):
             return replace(op, record=record), 1
-        case Embed() if record == "normed":
-            return RecordedEmbed(), 1
         case RopeAttention(record=False) if record == "plain" and not _head_dim(op) % BLOCK:
             return replace(op, record=True), 2
         case AttentionReduce(record=False) if record == "plain" and not _head_dim(op) % BLOCK:

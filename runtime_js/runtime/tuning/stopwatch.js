@@ -72,8 +72,9 @@ export class Stopwatch {
   /** Wakes the GPU up. @param {Dispatch[]} steps */
   async warmUp(steps) {
     const end = performance.now() + WARM;
-    for (let tokens = 1; performance.now() < end; tokens = Math.min(2 * tokens, 64)) {
-      await this.span(steps, tokens);
+    for (let tokens = 1; performance.now() < end;) {
+      const time = await this.span(steps, tokens);
+      if (time < LONG / 2) tokens = Math.min(2 * tokens, 64);
     }
   }
 

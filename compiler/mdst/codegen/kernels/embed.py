@@ -8,7 +8,6 @@ from typing import ClassVar
 from ..kernel import Binding, Grid, KernelParams
 from ..part import Part
 from ..tiers import Tier
-from .emit import Emit, emit_bindings
 
 LANES = 64
 
@@ -24,8 +23,7 @@ class Embed(KernelParams):
 
     `interleaved`: rows of out are not in plain order (quant/interleave.py).
 
-    Bindings: state; tokens: uint32 [context]; table0, table1, …: weights; out: float32 [T, width];
-    γ: float32 [width] and record: records of out ⊙ γ, if `emit`.
+    Bindings: state; tokens: uint32 [context]; table0, table1, …: weights; out: float32 [T, width].
     """
 
     template: ClassVar[str] = "embed"
@@ -35,7 +33,6 @@ class Embed(KernelParams):
     width: int
     context: int
     interleaved: bool = False
-    emit: Emit | None = None
 
     @property
     def has_last_row(self) -> bool:
@@ -54,7 +51,6 @@ class Embed(KernelParams):
             Binding("tokens", "read", "array<u32>"),
             *(Binding(f"table{i}", "read", "array<vec4<u32>>") for i in range(len(self.slices))),
             Binding("out", "read_write", "array<vec4<f32>>"),
-            *emit_bindings(self.emit),
         )
 
     def workgroup(self, tier: Tier) -> int:

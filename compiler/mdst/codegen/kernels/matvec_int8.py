@@ -27,6 +27,11 @@ several teams share one."""
 MOST_SHARE = 4
 
 
+def _power(most: int) -> int:
+    """The largest power of two that is at most `most`, or 1."""
+    return 1 << max(most, 1).bit_length() - 1
+
+
 @dataclass(frozen=True, slots=True)
 class MatVecInt8(Linear):
     """MatVec of x as records (quant/records.py): with codes c of 32 weights and q of 32 values,
@@ -76,9 +81,7 @@ class MatVecInt8(Linear):
         if emit is None and own_gamma is None:
             rows = ROWS // 4
             if outputs < BUSY_TEAMS:
-                rows = min(
-                    max(1 << (outputs // BUSY_GROUPS).bit_length() >> 1, ROWS // 8), ROWS // 2
-                )
+                rows = min(max(_power(outputs // BUSY_GROUPS), ROWS // 8), ROWS // 2)
         return cls(parts, norm, residual, glu, rows, plain, emit, own_gamma)
 
     @property
@@ -111,7 +114,7 @@ class MatVecInt8(Linear):
             self.cols // (TEAM * BLOCK),
             MOST_TEAMS[tier] // self.rows,
         )
-        return 1 << max(most, 1).bit_length() - 1
+        return _power(most)
 
     def teams(self, tier: Tier) -> int:
         """Gated rows need the registers of two: with 32 teams the compiler runs out of them."""

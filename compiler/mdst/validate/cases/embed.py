@@ -10,10 +10,8 @@ import numpy as np
 from ...codegen.kernels.embed import Embed
 from ...codegen.state import STATE_BYTES
 from ...codegen.tiers import Tier
-from ...quant.records import BLOCK, record_words
 from ..case import Case, Expected, Fill, Words, state_words
 from ..reference.embed import embed
-from .records import expect_record
 from .rows import Floats, expect, fill_floats
 from .weights import fill_part, grid_words, part_end
 
@@ -54,21 +52,8 @@ def case(params: Embed, tier: Tier, tokens: int) -> Case:
     after = embed(ids, table, before, zero_from)
     columns = sorted({*range(_EDGE), *range(params.width - _EDGE, params.width)})
     expected: list[Expected] = []
-    gammas: tuple[Fill, ...] = ()
-    gamma = np.ones(params.width)
-    if params.emit is not None:
-        assert params.emit.gamma is not None
-        gamma_order = params.width if params.emit.interleaved else None
-        columns_of_gamma = range(params.width)
-        gammas, gamma = fill_floats(4 * params.emit.gamma, columns_of_gamma, seeds, gamma_order)
     for t, row in enumerate(after):
         expected += expect("out", 4 * t * params.width, columns, row[columns], order)
-        if params.emit is not None and ids[t] in table:
-            for block in sorted({0, params.chunks - 1}):
-                some = slice(BLOCK * block, BLOCK * (block + 1))
-                start = 4 * t * record_words(params.width)
-                scaled = row[some] * gamma[some]
-                expected += expect_record(params.chunks, block, scaled, row[some], start)
     last = params.context - 1
     tail = tuple(ids[1:].tolist())
     wrapped = (Words(4 * last, (int(ids[0]),)), *([Words(0, tail)] if tail else []))
@@ -78,14 +63,10 @@ def case(params: Embed, tier: Tier, tokens: int) -> Case:
         **{f"table{i}": part_end(part) for i, (_, part) in enumerate(params.slices)},
         "out": 4 * tokens * params.width,
     }
-    if params.emit is not None:
-        sizes["gamma"] = 4 * ((params.emit.gamma or 0) + params.width)
-        sizes["record"] = 4 * tokens * record_words(params.width)
     inputs: dict[str, tuple[Fill | Words, ...]] = {
         "state": (state_words(n_tokens=ids.size, position=last),),
         "tokens": wrapped,
         **weights,
         "out": tuple(fill for fills, _ in befores for fill in fills),
-        **({"gamma": gammas} if gammas else {}),
     }
     return Case(sizes, inputs, params.grid(tier, tokens), tuple(expected))
